@@ -1,0 +1,1 @@
+"""Examples, prompts, benchmarks and synthesis."""

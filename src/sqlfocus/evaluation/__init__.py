@@ -1,0 +1,1 @@
+"""Is this SQL right? Verdicts, a model over a benchmark, reports."""

@@ -1,0 +1,1 @@
+"""May this SQL run, and running it within limits."""

@@ -1,0 +1,92 @@
+"""Files that are either whole or not there, and JSON lines that name the line at fault."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlfocus.errors import UserError
+
+
+@contextmanager
+def atomic_write(path: Path, *, force: bool = True) -> Iterator[IO[str]]:
+    """Open a UTF-8 text file for writing that appears under its name only when the block ends without an error.
+
+    The text goes to a temporary file beside ``path`` and is renamed at the end, so that a reader, a crash or Ctrl-C
+    never meets half a file. With ``force=False`` a file that is already there is refused.
+
+    Raises:
+        UserError: the file exists and ``force`` is false, the folder cannot be written, or the disk is full.
+    """
+    if path.exists() and not force:
+        raise UserError(f"{path}: the file exists; name another, or pass --force to replace it")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        part.replace(path)
+    except OSError as error:
+        raise writing_failed(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def writing_failed(path: Path, error: OSError) -> UserError:
+    """The one line for an ``OSError`` met in writing ``path``; the remedy depends on its cause."""
+    if error.errno == errno.ENOSPC:
+        return UserError(f"{path}: the disk is full, nothing was written; free some space and run the command again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return UserError(f"{path}: no permission to write there; choose another place")
+    return UserError(f"{path}: cannot be written ({error.strerror or error})")
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield ``(line number, value)`` for each line of a JSON Lines file that is not blank; lines count from 1.
+
+    Raises:
+        UserError: the file is missing, is not UTF-8, or a line is not JSON (the message has file, line and column).
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise UserError(
+                        f"{path}:{number}: not JSON: {error.msg} at column {error.colno}; "
+                        "a JSONL file holds one JSON object a line"
+                    ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def write_json_lines(path: Path, rows: Iterable[Any], *, force: bool = True) -> int:
+    """Write one JSON value a line, atomically, Chinese as it is; return the number of lines."""
+    count = 0
+    with atomic_write(path, force=force) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Schemas: from a live database or DDL to M-Schema text."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: from examples to an adapter."""
