@@ -34,7 +34,10 @@ class Prompt:
 class PromptTemplate(Protocol):
     """Renders a question to a prompt and an example's SQL to the answer that the model is trained to give."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What flags and adapters call the template."""
+        ...
 
     def prompt(self, *, schema: str, question: str, evidence: str = "", dialect: str = "sqlite") -> Prompt:
         """The prompt of one question on the database whose M-Schema or DDL text is ``schema``."""

@@ -1,0 +1,240 @@
+"""Loading models and tokenizers: from a hub, a local folder, a GGUF file, or an adapter on its base."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from sqlfocus.errors import UserError
+from sqlfocus.files import sha256
+from sqlfocus.models.record import ModelRecord, read_record
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig
+
+HUBS = ("huggingface", "modelscope")
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a base model's files are: a folder (or hub name) that transformers takes, and a GGUF file's name in it."""
+
+    path: str
+    gguf: str = ""
+    revision: str = ""
+
+
+def find_model(name: str, *, hub: str = "huggingface") -> Source:
+    """Find a base model: a local folder, a GGUF file, or a name on a hub, which is fetched when first used.
+
+    Raises:
+        UserError: there is no such model, the network cannot be reached, or the folder holds no model.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UserError(f"{name}: no such GGUF file")
+        return Source(str(path.parent), path.name, f"sha256:{sha256(path)}")
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(f"{name}: the folder holds no model (no config.json); name a model's folder or a hub name")
+        return Source(str(path))
+    if name.startswith((".", "/", "~")) or name.count("/") != 1 or "\\" in name:
+        raise UserError(f"{name}: no such model: neither a folder, nor a .gguf file, nor a hub name like Qwen/Qwen3-4B")
+    if hub == "modelscope":
+        return Source(_from_modelscope(name))
+    return _from_hugging_face(name)
+
+
+def _from_modelscope(name: str) -> str:
+    if importlib.util.find_spec("modelscope") is None:
+        raise UserError("--hub modelscope needs the modelscope package: pip install modelscope")
+    from modelscope import snapshot_download
+
+    try:
+        return str(snapshot_download(name))
+    except Exception as error:  # its errors share no base class
+        raise UserError(f"{name}: not to be had from ModelScope ({_first_line(error)})") from error
+
+
+def _from_hugging_face(name: str) -> Source:
+    """The snapshot's folder in the hub's cache; weights in one format only, and never a pickle."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "LICENSE*"]
+    try:
+        folder = snapshot_download(name, allow_patterns=patterns)
+    except GatedRepoError as error:
+        raise UserError(f"{name}: access is restricted; accept its terms on the hub, then `hf auth login`") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise UserError(f"{name}: no such model on Hugging Face; check its spelling") from error
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"{name}: not in the local cache, and Hugging Face cannot be reached; check the network, "
+            "try --hub modelscope, or name a local folder or GGUF file"
+        ) from error
+    except Exception as error:  # the hub's client wraps connection errors of several libraries
+        raise UserError(f"{name}: fetching it from Hugging Face failed ({_first_line(error)})") from error
+    return Source(folder, revision=Path(folder).name)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def is_adapter(name: str) -> bool:
+    """Whether ``name`` is a folder that holds a LoRA adapter."""
+    return (Path(name).expanduser() / ADAPTER_CONFIG).is_file()
+
+
+def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
+    """Load the tokenizer; its chat template is needed.
+
+    Raises:
+        UserError: it cannot be loaded, or has no chat template.
+    """
+    kwargs: dict[str, Any] = {"gguf_file": source.gguf} if source.gguf else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.path, **kwargs)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise UserError(f"{source.path}: its tokenizer cannot be loaded ({_first_line(error)})") from error
+    if not tokenizer.chat_template:
+        raise UserError(f"{source.path}: its tokenizer has no chat template; take an instruct model")
+    return tokenizer
+
+
+def default_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes it, else float32.
+
+    On a CPU without AVX512-BF16 or AMX, bfloat16 is emulated: a matrix product took 190 times as long (docs/log.md).
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type == "mps":
+        return torch.bfloat16
+    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def default_device() -> torch.device:
+    """CUDA, else MPS, else CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def load_base(
+    source: Source, *, dtype: torch.dtype | Literal["auto"], quantization: BitsAndBytesConfig | None = None
+) -> PreTrainedModel:
+    """Load a base model's weights, on the CPU unless quantized; ``auto`` keeps the type that they are stored in.
+
+    Raises:
+        UserError: the weights cannot be loaded.
+    """
+    try:
+        if source.gguf:
+            return _load_gguf(source, dtype)
+        kwargs: dict[str, Any] = {}
+        if quantization is not None:
+            kwargs = {"quantization_config": quantization, "device_map": {"": default_device()}}
+        return AutoModelForCausalLM.from_pretrained(source.path, dtype=dtype, use_safetensors=True, **kwargs)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        where = f"{source.path}/{source.gguf}" if source.gguf else source.path
+        raise UserError(f"{where}: the model cannot be loaded ({_first_line(error)})") from error
+
+
+def _load_gguf(source: Source, dtype: torch.dtype | Literal["auto"]) -> PreTrainedModel:
+    """Dequantize a GGUF file into a model that can be trained and saved.
+
+    What transformers returns for a GGUF file counts as quantized: it can be neither trained nor saved. So its weights
+    move into a fresh model of the same configuration. Where the file holds the output matrix apart from the embedding
+    and both are the same but for rounding, the model had them tied, and they are tied again, to the finer of the two.
+    """
+    logging.getLogger("transformers.modeling_gguf_pytorch_utils").setLevel(logging.ERROR)
+    loaded = AutoModelForCausalLM.from_pretrained(source.path, gguf_file=source.gguf, dtype=dtype)
+    config = AutoConfig.from_pretrained(source.path, gguf_file=source.gguf)
+    state = loaded.state_dict()
+    embedding = state["model.embed_tokens.weight"]
+    output = state.get("lm_head.weight", embedding)
+    if output.data_ptr() != embedding.data_ptr():
+        similarity = torch.nn.functional.cosine_similarity(output[:4096].float(), embedding[:4096].float()).mean()
+        if similarity > 0.98:
+            config.tie_word_embeddings = True
+            # llama.cpp's mixes store the output matrix in more bits than the embedding.
+            state["model.embed_tokens.weight"] = output
+            state["lm_head.weight"] = output
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model.load_state_dict(state, assign=True, strict=False)
+    model.tie_weights()
+    left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if left:
+        raise UserError(f"{source.path}/{source.gguf}: the file lacks {len(left)} tensors, {left[0]} the first")
+    # Buffers (rotary frequencies) are computed, not stored: take the loaded model's.
+    for name, buffer in loaded.named_buffers():
+        owner, _, leaf = name.rpartition(".")
+        model.get_submodule(owner).register_buffer(leaf, buffer, persistent=False)
+    model.generation_config = loaded.generation_config
+    return model.eval()
+
+
+def load_model(
+    name: str, *, hub: str = "huggingface", dtype: torch.dtype | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, ModelRecord | None]:
+    """Load a model to answer with: a base, a merged model, or an adapter on its base; with its record, if any.
+
+    The model is in evaluation mode, on the best device there is.
+
+    Raises:
+        UserError: it is not to be found or cannot be loaded, or an adapter's base has changed since.
+    """
+    device = default_device()
+    dtype = dtype or default_dtype(device)
+    if not is_adapter(name):
+        source = find_model(name, hub=hub)
+        record = read_record(Path(source.path)) if not source.gguf else None
+        return load_base(source, dtype=dtype).to(device).eval(), load_tokenizer(source), record
+    from peft import PeftModel
+
+    folder = Path(name).expanduser()
+    record, source = adapter_base(folder, hub=hub)
+    base = load_base(source, dtype=dtype)
+    model = PeftModel.from_pretrained(base, str(folder))
+    return model.to(device).eval(), load_tokenizer(source), record
+
+
+def adapter_base(folder: Path, *, hub: str = "huggingface") -> tuple[ModelRecord | None, Source]:
+    """An adapter's record (None where another tool made it) and where its base model is.
+
+    Raises:
+        UserError: the base is not to be found, or is not the one that the adapter was trained on.
+    """
+    record = read_record(folder)
+    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    base = record.base_model if record else str(config.get("base_model_name_or_path") or "")
+    if not base:
+        raise UserError(f"{folder}: the adapter does not say which base model it belongs to")
+    try:
+        source = find_model(base, hub=record.hub if record else hub)
+    except UserError as error:
+        raise UserError(f"{folder}: the adapter's base model is not to be had: {error}") from error
+    if record and record.base_revision and source.revision and record.base_revision != source.revision:
+        raise UserError(
+            f"{folder}: the adapter was trained on {base} at {record.base_revision}, but {base} is now at "
+            f"{source.revision}; bring that revision back, or fine-tune again"
+        )
+    return record, source

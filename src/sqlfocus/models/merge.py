@@ -1,0 +1,77 @@
+"""Merge an adapter into its base model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+
+from sqlfocus.errors import UserError
+from sqlfocus.files import writing_failed
+from sqlfocus.models.loading import adapter_base, is_adapter, load_base, load_tokenizer
+from sqlfocus.models.record import ModelRecord
+
+
+def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, force: bool = False) -> Path:
+    """Merge ``adapter`` into its base and save model, tokenizer, generation config, record and model card.
+
+    The base is loaded once; each adapted matrix gets its update in place, so that memory holds one model and one
+    layer's update. ``dtype`` defaults to the type that the base's weights are stored in. The folder is written under
+    another name first and renamed when it is whole.
+
+    Raises:
+        UserError: ``adapter`` is not an adapter folder, ``output`` exists (and not ``force``), its base is not to be
+            had or has changed, or the disk is full.
+    """
+    if not is_adapter(str(adapter)):
+        raise UserError(f"{adapter}: no adapter there (no adapter_config.json); fine-tune first: python finetune.py")
+    if output.exists() and not force:
+        raise UserError(f"{output}: the folder exists; name another with --output, or pass --force to replace it")
+    record, source = adapter_base(adapter)
+    base = load_base(source, dtype=dtype or "auto")
+    tokenizer = load_tokenizer(source)
+    merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+    part = output.with_name(f".{output.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        merged.save_pretrained(str(part))
+        tokenizer.save_pretrained(str(part))
+        if record is not None:
+            record.write(part)
+        (part / "README.md").write_text(model_card(output.name, record, str(source.path)), encoding="utf-8")
+        if output.exists():
+            shutil.rmtree(output)
+        part.rename(output)
+    except OSError as error:
+        raise writing_failed(output, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return output
+
+
+def model_card(name: str, record: ModelRecord | None, base: str) -> str:
+    """The model card, in Markdown with the hub's front matter."""
+    base = record.base_model if record else base
+    lines = ["---", f"base_model: {base}", "library_name: transformers", "pipeline_tag: text-generation"]
+    lines += ["tags: [text-to-sql, lora, sql-focus-finetune]", "---", "", f"# {name}", ""]
+    lines.append(f"`{base}` with a LoRA adapter merged into its weights, made with sql-focus-finetune.")
+    if record is None:
+        return "\n".join([*lines, ""])
+    lines += ["", f"- Prompt template: `{record.prompt_template}`", f"- Dialects: {', '.join(record.dialects)}"]
+    if record.train_file:
+        lines.append(f"- Training data: `{record.train_file}` (SHA-256 `{record.train_sha256}`)")
+    lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in record.training.items()]
+    lines += ["", "## Execution accuracy", ""]
+    if not record.evaluations:
+        lines.append("Not measured. Measure it with `sqlfocus evaluate`.")
+    else:
+        lines += ["| data | questions | EX | 95 % interval |", "|---|---|---|---|"]
+        lines += [
+            f"| {row['data']} | {row['questions']} | {row['ex']:.3f} | {row['low']:.3f} to {row['high']:.3f} |"
+            for row in record.evaluations
+        ]
+        lines += ["", "Measured with the adapter on its base, before merging."]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,71 @@
+"""What a model folder says of itself: ``sqlfocus.json``, beside the weights of an adapter or a merged model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlfocus.errors import UserError
+from sqlfocus.files import atomic_write
+
+FILE_NAME = "sqlfocus.json"
+FORMAT = 1
+
+
+@dataclass
+class ModelRecord:
+    """How a model was made, as far as serving, merging and measuring it need to know."""
+
+    base_model: str
+    """Hub name, folder or GGUF file, as it was given to fine-tuning."""
+    base_revision: str
+    """The hub's commit, or ``sha256:…`` of the weights of a local base; empty where neither is known."""
+    prompt_template: str
+    dialects: list[str]
+    hub: str = "huggingface"
+    train_file: str = ""
+    train_sha256: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Examples, steps, epochs, seed, learning rate and LoRA's settings."""
+    versions: dict[str, str] = field(default_factory=dict)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    """One entry a measurement: data, questions, ex, low, high (shares, 0 to 1)."""
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write ``sqlfocus.json`` into ``folder``, whole or not at all."""
+        with atomic_write(folder / FILE_NAME) as file:
+            json.dump(asdict(self), file, ensure_ascii=False, indent=2)
+            file.write("\n")
+
+
+def read_record(folder: Path) -> ModelRecord | None:
+    """The record in ``folder``, or None where there is none (a base model).
+
+    Raises:
+        UserError: the file is not a record, or of a format that this version does not know.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a model record ({error}); fine-tune or merge again") from error
+    if not isinstance(row, dict) or row.get("format") != FORMAT:
+        raise UserError(f"{path}: a record of another format; this version of sqlfocus reads format {FORMAT}")
+    known = {entry.name for entry in fields(ModelRecord)}
+    missing = {"base_model", "prompt_template"} - row.keys()
+    if missing:
+        raise UserError(f"{path}: the record lacks {', '.join(sorted(missing))}; fine-tune or merge again")
+    row.setdefault("base_revision", "")
+    row.setdefault("dialects", ["sqlite"])
+    return ModelRecord(**{name: value for name, value in row.items() if name in known})
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of the packages that decide what a model computes."""
+    return {name: version(name) for name in ("sql-focus-finetune", "torch", "transformers", "peft")}

@@ -1,0 +1,99 @@
+"""From a training file to token ids, and what was left out on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from sqlfocus.corpus.example import Example
+from sqlfocus.corpus.prompt import Prompt, PromptTemplate
+from sqlfocus.corpus.readers import Conversation, read_training_rows
+from sqlfocus.errors import UserError
+from sqlfocus.inference.chat import end_token, prompt_ids
+from sqlfocus.training.packing import TokenizedExample
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Tokenized examples and the rows they came from, in the file's order.
+
+    ``too_long`` counts, for each database, the examples that have more tokens than allowed; they are not in
+    ``examples``.
+    """
+
+    examples: list[TokenizedExample]
+    rows: list[Example | Conversation]
+    too_long: Counter[str]
+    longest: int
+
+
+def read_schema(folder: Path, db_id: str) -> str:
+    """The schema text of a database.
+
+    Raises:
+        UserError: there is no file for it in ``folder``.
+    """
+    path = folder / f"{db_id}.txt"
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no schema text for the database {db_id}; write it with `sqlfocus schema URL > {path}`, "
+            "or name the folder with --schema_dir"
+        )
+    return path.read_text(encoding="utf-8")
+
+
+def load_dataset(
+    path: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    template: PromptTemplate,
+    *,
+    schema_dir: Path | None,
+    max_length: int,
+) -> Dataset:
+    """Read a training file in any of the accepted forms and tokenize it.
+
+    An example longer than ``max_length`` tokens is left out whole: cutting it would take away its SQL or its end.
+
+    Raises:
+        UserError: the file or a schema text is missing or malformed, or no example fits.
+    """
+    rows = read_training_rows(path)
+    folder = schema_dir or path.parent / "schemas"
+    schemas: dict[str, str] = {}
+    end = end_token(tokenizer)
+    dataset = Dataset([], [], Counter(), 0)
+    longest = 0
+    for row in rows:
+        if isinstance(row, Example):
+            if row.db_id not in schemas:
+                schemas[row.db_id] = read_schema(folder, row.db_id)
+            prompt = template.prompt(
+                schema=schemas[row.db_id], question=row.question, evidence=row.evidence, dialect=row.dialect
+            )
+            answer = template.answer(row.sql)
+        else:
+            prompt, answer = Prompt(row.system, row.user), row.assistant
+        example = TokenizedExample(
+            prompt_ids(tokenizer, prompt), [*tokenizer(answer, add_special_tokens=False)["input_ids"], end]
+        )
+        longest = max(longest, len(example))
+        if len(example) > max_length:
+            dataset.too_long[row.db_id if isinstance(row, Example) else "conversations"] += 1
+        else:
+            dataset.examples.append(example)
+            dataset.rows.append(row)
+    if not dataset.examples:
+        raise UserError(
+            f"{path}: none of its {len(rows)} examples fits in {max_length} tokens (the shortest schema is too long); "
+            f"raise --max_seq_length to {longest}"
+        )
+    return Dataset(dataset.examples, dataset.rows, dataset.too_long, longest)
+
+
+def dialects(rows: Sequence[Example | Conversation]) -> list[str]:
+    """The dialects of the rows, sorted; conversations do not say theirs."""
+    return sorted({row.dialect for row in rows if isinstance(row, Example)})

@@ -1,0 +1,271 @@
+"""The run: from flags to an adapter folder that carries what serving needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from sqlfocus.corpus.prompt import PromptTemplate, template_named
+from sqlfocus.errors import UserError
+from sqlfocus.files import sha256, writing_failed
+from sqlfocus.models.loading import Source, default_dtype, find_model, load_base, load_tokenizer
+from sqlfocus.models.record import ModelRecord, installed_versions
+from sqlfocus.training.arguments import FinetuneArguments
+from sqlfocus.training.dataset import Dataset, dialects, load_dataset
+from sqlfocus.training.packing import batches
+from sqlfocus.training.plan import estimate
+from sqlfocus.training.progress import Progress, StopOnInterrupt
+from sqlfocus.training.tracking import Tracker, choose_mode
+from sqlfocus.training.trainer import PackedTrainer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Measure = Callable[["PreTrainedModel", "PreTrainedTokenizerBase", PromptTemplate, Tracker, int], dict[str, float]]
+"""Measures a model in training: given it, its tokenizer, the template, the tracker and the step."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came and a checkpoint was written; the message says how to go on."""
+
+
+def check(args: FinetuneArguments) -> None:
+    """Refuse before any download what the machine or the files cannot do.
+
+    Raises:
+        UserError: qlora without CUDA or bitsandbytes, a missing file, an unknown template, a save folder in use.
+    """
+    template_named(args.prompt_template)
+    if not Path(args.train_file).is_file():
+        raise UserError(
+            f"{args.train_file}: no such training file; make one with `sqlfocus prepare` or `sqlfocus synthesize`, "
+            "or name yours with --train_file"
+        )
+    if args.eval_file and not Path(args.eval_file).is_file():
+        raise UserError(f"{args.eval_file}: no such evaluation file; check --eval_file")
+    if args.eval_databases and not Path(args.eval_databases).is_dir():
+        raise UserError(f"{args.eval_databases}: no such folder of databases; check --eval_databases")
+    args.row_length = max(args.row_length, args.max_seq_length)
+    # The tracker is this project's own; transformers' SwanLab reporter fails where no run was begun.
+    args.report_to = [name for name in args.report_to if name != "swanlab"]
+    for name in ("lora_rank", "max_seq_length", "prefixes_per_step", "per_device_train_batch_size"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} {getattr(args, name)}: it must be 1 or more")
+    if args.train_mode == "qlora":
+        if not torch.cuda.is_available():
+            raise UserError("--train_mode qlora needs an NVIDIA GPU: 4-bit weights have no CPU or MPS kernels here")
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise UserError("--train_mode qlora needs bitsandbytes: pip install bitsandbytes")
+
+
+def checkpoint_to_resume(args: FinetuneArguments) -> str | None:
+    """The checkpoint folder that ``--resume_from_checkpoint`` means; ``last`` (or ``true``) is the newest.
+
+    Raises:
+        UserError: there is none.
+    """
+    wanted: str | None = args.resume_from_checkpoint
+    if not wanted:
+        return None
+    if wanted.lower() in ("last", "true"):
+        found = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
+        if found is None:
+            raise UserError(f"{args.output_dir}: no checkpoint to resume from; leave out --resume_from_checkpoint")
+        return str(found)
+    if not (Path(wanted) / "trainer_state.json").is_file():
+        raise UserError(
+            f"{wanted}: no checkpoint there; name a folder like {args.output_dir}/checkpoint-500, or `last`"
+        )
+    return wanted
+
+
+def adapter_folder(args: FinetuneArguments) -> Path:
+    """``SAVE_DIR/<base>-lora``, where <base> is the model's name without its date and without its hub user."""
+    name = Path(args.model_name).name.removesuffix(".gguf")
+    if name == "XiYanSQL-QwenCoder-7B-2502":
+        name = "XiYanSQL-QwenCoder-7B"
+    return Path(args.save_dir) / f"{name}-lora"
+
+
+def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
+    """The base model with a fresh LoRA adapter on all its linear layers."""
+    dtype = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else default_dtype(args.device)
+    if args.train_mode == "qlora":
+        from transformers import BitsAndBytesConfig
+
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+        base = prepare_model_for_kbit_training(
+            load_base(source, dtype=dtype, quantization=quantization),
+            use_gradient_checkpointing=bool(args.gradient_checkpointing),
+        )
+    else:
+        base = load_base(source, dtype=dtype)
+        if args.gradient_checkpointing:
+            # Without it a checkpointed block has no input that needs a gradient, and LoRA learns nothing.
+            base.enable_input_require_grads()
+    base.config.use_cache = False
+    torch.manual_seed(args.seed)
+    config = LoraConfig(
+        r=args.lora_rank,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(base, config)
+
+
+def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, steps: int) -> str:
+    """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, memory."""
+    step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    rows = batches(
+        dataset.examples, packing=args.packing, row_length=args.row_length, batch_size=args.per_device_train_batch_size
+    )
+    plan = estimate(model, rows, packing=args.packing)
+    trainable, total = model.get_nb_trainable_parameters()
+    lines = [
+        f"Model       {args.model_name}, {total / 1e6:,.1f} M parameters, {trainable / 1e6:,.2f} M trainable "
+        f"(LoRA rank {args.lora_rank}), {next(model.parameters()).dtype}, {args.device}".replace("torch.", ""),
+        f"Examples    {len(dataset.examples):,} from {args.train_file}; longest {dataset.longest:,} tokens",
+        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} at best with packing {args.packing}",
+        f"Steps       {steps:,} of {step * args.world_size} examples, {args.num_train_epochs:g} epochs, "
+        f"learning rate {args.learning_rate:g}",
+        f"Memory      about {plan.memory / 1e9:.1f} GB at the longest row ({plan.longest_row:,} tokens)",
+    ]
+    if dataset.too_long:
+        named = ", ".join(f"{name} {count}" for name, count in dataset.too_long.most_common(5))
+        lines.append(
+            f"Left out    {dataset.too_long.total():,} examples of more than {args.max_seq_length} tokens ({named}"
+            f"{', …' if len(dataset.too_long) > 5 else ''}); --max_seq_length {dataset.longest} takes them all"
+        )
+    return "\n".join(lines)
+
+
+def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path:
+    """Fine-tune as the flags say; return the adapter's folder.
+
+    Raises:
+        UserError: something in flags, files or machine that the user can put right.
+        Interrupted: Ctrl-C; a checkpoint was written.
+    """
+    check(args)
+    resume = checkpoint_to_resume(args)
+    mode = choose_mode(args.tracking)
+    folder = adapter_folder(args)
+    template = template_named(args.prompt_template)
+    source = find_model(args.model_name, hub=args.hub)
+    tokenizer = load_tokenizer(source)
+    schema_dir = Path(args.schema_dir) if args.schema_dir else None
+
+    def load(path: str) -> Dataset:
+        return load_dataset(Path(path), tokenizer, template, schema_dir=schema_dir, max_length=args.max_seq_length)
+
+    dataset = load(args.train_file)
+    evaluation = load(args.eval_file) if args.eval_file else None
+    if evaluation is not None and args.eval_strategy == "no":
+        args.eval_strategy, args.eval_steps, args.do_eval = "steps", args.eval_steps or args.save_steps, True
+    model = build_model(args, source)
+    examples_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    steps_per_epoch = -(-len(dataset.examples) // (examples_per_step * args.world_size))
+    steps = args.max_steps if args.max_steps > 0 else int(-(-steps_per_epoch * args.num_train_epochs // 1))
+    main = args.process_index == 0
+    if main:
+        sys.stderr.write(announce(args, model, dataset, steps) + "\n")
+    tracker = Tracker(
+        mode if main else "disabled",
+        log_dir=Path(args.output_dir) / "swanlog",
+        name=args.run_name or folder.name,
+        config={"packing": args.packing, "prompt_template": template.name, "train_examples": len(dataset.examples)},
+    )
+
+    def measured(live: Any) -> dict[str, float]:
+        assert measure is not None
+        return measure(live, tokenizer, template, tracker, trainer.state.global_step)
+
+    interrupt = StopOnInterrupt()
+    trainer = PackedTrainer(
+        model=model,
+        args=args,
+        train_examples=dataset.examples,
+        eval_examples=evaluation.examples if evaluation else (),
+        measure=measured if measure is not None and main else None,
+        callbacks=[Progress(), interrupt, *([tracker.callback] if tracker.callback else [])],
+    )
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    try:
+        trainer.train(resume_from_checkpoint=resume)
+    except OSError as error:
+        raise writing_failed(Path(args.output_dir), error) from error
+    finally:
+        charts = tracker.finish()
+    if interrupt.stopped:
+        raise Interrupted(
+            f"Stopped at step {trainer.state.global_step}; its checkpoint is in {args.output_dir}. "
+            "Go on with the same command and --resume_from_checkpoint last"
+        )
+    if main:
+        record = ModelRecord(
+            base_model=_portable(args.model_name),
+            base_revision=source.revision,
+            prompt_template=template.name,
+            dialects=dialects(dataset.rows) or ["sqlite"],
+            hub=args.hub,
+            train_file=Path(args.train_file).name,
+            train_sha256=sha256(Path(args.train_file)),
+            training={
+                "examples": len(dataset.examples),
+                "steps": trainer.state.global_step,
+                "examples_per_step": examples_per_step * args.world_size,
+                "learning_rate": args.learning_rate,
+                "lora_rank": args.lora_rank,
+                "lora_alpha": args.lora_alpha,
+                "seed": args.seed,
+            },
+            versions=installed_versions(),
+        )
+        save_adapter(model, tokenizer, record, folder)
+        sys.stderr.write(f"Adapter: {folder}\n{charts}\n" if charts else f"Adapter: {folder}\n")
+    return folder
+
+
+def _portable(model_name: str) -> str:
+    """A local base by its full path, so that the adapter finds it from any working directory."""
+    path = Path(model_name).expanduser()
+    return str(path.resolve()) if path.exists() else model_name
+
+
+def save_adapter(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, record: ModelRecord, folder: Path) -> None:
+    """Write adapter, tokenizer and record to ``folder``, replacing what was there, whole or not at all.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        model.save_pretrained(str(part))
+        tokenizer.save_pretrained(str(part))
+        record.write(part)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    except OSError as error:
+        raise writing_failed(folder, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,196 @@
+"""From examples to the batches of a step: packs of one shared prefix with many branches, or plain padded batches.
+
+A pack is one row: the prefix that the prompts have in common, then a branch for each example, its remaining prompt and
+its answer. A branch sees the prefix and itself; its positions go on from the prefix's end. So the schema is computed
+once for all the questions in a pack, and the loss is the same sum over answer tokens as without packing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from sqlfocus.corpus.prefix import group_by_prefix, shared_length
+
+Packing = Literal["prefix", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedExample:
+    """The token ids of a prompt and of the answer to it, the answer's end token included."""
+
+    prompt: list[int]
+    answer: list[int]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The tensors of one forward pass, B rows of L tokens.
+
+    Attributes:
+        input_ids: (B, L).
+        attention_mask: (B, 1, L, L), true where a token (third axis) may see another (fourth).
+        position_ids: (B, L).
+        columns: (K,) the columns whose hidden states go through the output layer.
+        labels: (B, K) the token that follows, in the example's own sequence, or -100 where none is asked of the model.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    position_ids: torch.Tensor
+    columns: torch.Tensor
+    labels: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on ``device``."""
+        return Batch(
+            self.input_ids.to(device),
+            self.attention_mask.to(device),
+            self.position_ids.to(device),
+            self.columns.to(device),
+            self.labels.to(device),
+        )
+
+    @property
+    def label_tokens(self) -> int:
+        """How many tokens the loss is summed over."""
+        return int((self.labels != -100).sum())
+
+
+def pack(examples: Sequence[TokenizedExample]) -> Batch:
+    """One row of the examples' shared prefix and a branch for each.
+
+    A prompt's last token is never part of the prefix (:func:`~sqlfocus.corpus.prefix.shared_length`), so each branch
+    has the token that predicts the first of its answer.
+    """
+    prefix = shared_length([example.prompt for example in examples]) if len(examples) > 1 else 0
+    ids = list(examples[0].prompt[:prefix])
+    positions = list(range(prefix))
+    branch_of = [0] * prefix
+    columns: list[int] = []
+    labels: list[int] = []
+    for number, example in enumerate(examples, 1):
+        branch = example.prompt[prefix:] + example.answer
+        start = len(ids)
+        first = start + len(example.prompt) - prefix  # where the answer begins
+        ids += branch
+        positions += range(prefix, prefix + len(branch))
+        branch_of += [number] * len(branch)
+        columns += range(first - 1, first - 1 + len(example.answer))
+        labels += example.answer
+    owner = torch.tensor(branch_of)
+    length = len(ids)
+    causal = torch.ones((length, length), dtype=torch.bool).tril_()
+    visible = causal & ((owner[:, None] == owner[None, :]) | (owner[None, :] == 0))
+    return Batch(
+        input_ids=torch.tensor([ids]),
+        attention_mask=visible[None, None],
+        position_ids=torch.tensor([positions]),
+        columns=torch.tensor(columns),
+        labels=torch.tensor([labels]),
+    )
+
+
+def pad(examples: Sequence[TokenizedExample]) -> Batch:
+    """One row an example, padded on the right: the plain twin of :func:`pack`."""
+    width = max(len(example) for example in examples)
+    ids = torch.zeros((len(examples), width), dtype=torch.long)
+    targets = torch.full((len(examples), width), -100)
+    real = torch.zeros((len(examples), width), dtype=torch.bool)
+    for row, example in enumerate(examples):
+        length, answer = len(example), len(example.answer)
+        ids[row, :length] = torch.tensor(example.prompt + example.answer)
+        targets[row, length - answer - 1 : length - 1] = torch.tensor(example.answer)
+        real[row, :length] = True
+    causal = torch.ones((width, width), dtype=torch.bool).tril_()
+    # A padded token may see itself, since a row of the mask that is all false makes the softmax undefined.
+    visible = causal & (real[:, None, :] | torch.eye(width, dtype=torch.bool))
+    columns = (targets != -100).any(dim=0).nonzero()[:, 0]
+    return Batch(
+        input_ids=ids,
+        attention_mask=visible[:, None],
+        position_ids=torch.arange(width).expand(len(examples), width),
+        columns=columns,
+        labels=targets[:, columns],
+    )
+
+
+def batches(
+    examples: Sequence[TokenizedExample], *, packing: Packing, row_length: int, batch_size: int
+) -> list[list[TokenizedExample]]:
+    """Cut the examples of a step into the groups that one forward pass each computes.
+
+    With ``prefix``, examples that begin alike share rows of at most ``row_length`` tokens; with ``none``, rows of
+    ``batch_size`` examples follow the given order. An example that is longer than ``row_length`` has a row to itself.
+    """
+    if packing == "none":
+        return [list(examples[start : start + batch_size]) for start in range(0, len(examples), batch_size)]
+    rows: list[list[TokenizedExample]] = []
+    for group in group_by_prefix([example.prompt for example in examples]):
+        members = [examples[index] for index in group]
+        prefix = shared_length([member.prompt for member in members]) if len(members) > 1 else 0
+        length = row_length + 1
+        for member in members:
+            branch = len(member) - prefix
+            if length + branch > row_length:
+                rows.append([])
+                length = prefix
+            rows[-1].append(member)
+            length += branch
+    return rows
+
+
+class StepSampler:
+    """Which examples each optimizer step takes: a function of the seed and the epoch.
+
+    With ``prefix`` packing, a step's examples come from about ``prefixes_per_step`` groups that share a prefix, so that
+    rows are well filled and the gradient is still of several databases. Every example is taken once an epoch. It looks
+    like a batch sampler to PyTorch and accelerate, a batch being what one process computes for one step.
+    """
+
+    drop_last = False
+
+    def __init__(
+        self,
+        examples: Sequence[TokenizedExample],
+        *,
+        packing: Packing,
+        examples_per_step: int,
+        prefixes_per_step: int,
+        seed: int,
+    ) -> None:
+        self.batch_size = examples_per_step
+        self.count = len(examples)
+        self.seed = seed
+        self.epoch = 0
+        if packing == "prefix":
+            self.groups = group_by_prefix([example.prompt for example in examples])
+            self.chunk = max(1, examples_per_step // prefixes_per_step)
+        else:
+            self.groups = [list(range(len(examples)))]
+            self.chunk = 1
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration gives."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        source = random.Random(f"{self.seed} {self.epoch}")
+        chunks = []
+        for group in self.groups:
+            members = source.sample(group, len(group))
+            chunks += [members[start : start + self.chunk] for start in range(0, len(members), self.chunk)]
+        source.shuffle(chunks)
+        order = [index for chunk in chunks for index in chunk]
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size]

@@ -1,0 +1,155 @@
+"""transformers' Trainer over packed steps: one batch is all that one process computes for one optimizer step."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psutil
+import torch
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerControl
+
+from sqlfocus.training.arguments import FinetuneArguments
+from sqlfocus.training.packing import Batch, StepSampler, TokenizedExample, batches, pack, pad
+
+Measure = Callable[[Any], Mapping[str, float]]
+"""Given the model in evaluation mode, measures it; the names get the prefix ``eval_``."""
+
+
+def answer_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """The sum of the cross entropy over the batch's answer tokens, in float32.
+
+    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts.
+    """
+    mask = batch.attention_mask
+    logits = model(
+        input_ids=batch.input_ids,
+        attention_mask=mask,
+        position_ids=batch.position_ids,
+        logits_to_keep=batch.columns,
+        use_cache=False,
+    ).logits
+    return torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction="sum"
+    )
+
+
+class PackedTrainer(Trainer):
+    """Trains on :class:`TokenizedExample` lists, packed by shared prefix or padded.
+
+    transformers' gradient accumulation is left at 1, since a step's forward passes are as many as its examples need.
+    The loss of a step is the mean over all its answer tokens, on all devices.
+    """
+
+    args: FinetuneArguments
+    control: TrainerControl
+
+    def __init__(
+        self,
+        *,
+        args: FinetuneArguments,
+        train_examples: Sequence[TokenizedExample],
+        eval_examples: Sequence[TokenizedExample] = (),
+        measure: Measure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.examples_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+        args.gradient_accumulation_steps = 1
+        self.eval_examples = eval_examples
+        self.measure = measure
+        self.tokens_seen = 0
+        self.clock = time.monotonic()
+        super().__init__(args=args, train_dataset=train_examples, eval_dataset=eval_examples, **kwargs)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        sampler = StepSampler(
+            self.train_dataset,
+            packing=self.args.packing,
+            examples_per_step=self.examples_per_step,
+            prefixes_per_step=self.args.prefixes_per_step,
+            seed=self.args.seed,
+        )
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,
+            batch_sampler=sampler,
+            collate_fn=self._collate,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
+        )
+        return self.accelerator.prepare(loader)
+
+    def _collate(self, examples: list[TokenizedExample]) -> dict[str, list[list[TokenizedExample]]]:
+        return {"rows": self._rows(examples, self.args.per_device_train_batch_size)}
+
+    def _rows(self, examples: Sequence[TokenizedExample], batch_size: int) -> list[list[TokenizedExample]]:
+        return batches(examples, packing=self.args.packing, row_length=self.args.row_length, batch_size=batch_size)
+
+    def _batch(self, row: Sequence[TokenizedExample]) -> Batch:
+        return (pack(row) if self.args.packing == "prefix" else pad(row)).to(self.args.device)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+        count = sum(len(example.answer) for step in batch_samples for row in step["rows"] for example in row)
+        total = torch.tensor(count, device=device)
+        return self.accelerator.gather(total).sum() if self.args.world_size > 1 else total
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        model.train()
+        # The optimizer averages gradients over processes; the mean wanted is over tokens of all of them.
+        scale = self.accelerator.num_processes / num_items_in_batch
+        total = torch.zeros((), device=self.args.device)
+        rows = inputs["rows"]
+        for number, row in enumerate(rows):
+            batch = self._batch(row)
+            self.tokens_seen += batch.input_ids.numel()
+            last = number == len(rows) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                with self.compute_loss_context_manager():
+                    loss = answer_loss(model, batch) * scale
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Forward and backward of a frozen base: 2 products forward, 2 backward, a weight and a token."""
+        tokens = sum(len(example) for row in inputs["rows"] for example in row)
+        return 4 * sum(int(parameter.numel()) for parameter in self.model.parameters()) * tokens
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            now = time.monotonic()
+            logs["tokens_per_second"] = round(self.tokens_seen / (now - self.clock), 1)
+            logs["memory_gb"] = round(peak_memory() / 1e9, 2)
+            self.tokens_seen, self.clock = 0, now
+        super().log(logs, start_time)
+
+    def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
+        """The mean loss over the evaluation examples' answer tokens, and what ``measure`` says of the model."""
+        started = time.monotonic()
+        model = self.model
+        model.eval()
+        loss, tokens = 0.0, 0
+        with torch.inference_mode(), self.compute_loss_context_manager():
+            for row in self._rows(self.eval_examples, self.args.per_device_eval_batch_size):
+                batch = self._batch(row)
+                loss += float(answer_loss(model, batch))
+                tokens += batch.label_tokens
+        metrics = {"eval_loss": loss / max(tokens, 1)}
+        if self.measure is not None:
+            metrics |= {f"eval_{name}": value for name, value in self.measure(model).items()}
+        model.train()
+        self.clock += time.monotonic() - started  # the time of an evaluation is not training's
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def peak_memory() -> int:
+    """Bytes: the most that PyTorch has held on the GPU, else what this process holds now."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return int(psutil.Process().memory_info().rss)
