@@ -12,3 +12,8 @@ class UserError(Exception):
     >>> str(UserError("data/train.jsonl: no such file; make it with `sqlfocus prepare`"))
     'data/train.jsonl: no such file; make it with `sqlfocus prepare`'
     """
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or its class where it has none: what a one-line message quotes."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

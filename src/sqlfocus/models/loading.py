@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from sqlfocus.errors import UserError
+from sqlfocus.errors import UserError, first_line
 from sqlfocus.files import sha256
+from sqlfocus.models.dequantize import dequantized
 from sqlfocus.models.record import ModelRecord, read_record
 
 if TYPE_CHECKING:
@@ -25,15 +25,16 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a base model's files are: a folder (or hub name) that transformers takes, and a GGUF file's name in it."""
+    """Where a base model's files are, and their revision: a hub's commit or ``sha256:…`` of a GGUF file."""
 
-    path: str
-    gguf: str = ""
+    folder: Path
     revision: str = ""
 
 
 def find_model(name: str, *, hub: str = "huggingface") -> Source:
     """Find a base model: a local folder, a GGUF file, or a name on a hub, which is fetched when first used.
+
+    A GGUF file is dequantized when first used; the result is kept (:mod:`sqlfocus.models.dequantize`).
 
     Raises:
         UserError: there is no such model, the network cannot be reached, or the folder holds no model.
@@ -42,11 +43,12 @@ def find_model(name: str, *, hub: str = "huggingface") -> Source:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"{name}: no such GGUF file")
-        return Source(str(path.parent), path.name, f"sha256:{sha256(path)}")
+        digest = sha256(path)
+        return Source(dequantized(path, digest), f"sha256:{digest}")
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise UserError(f"{name}: the folder holds no model (no config.json); name a model's folder or a hub name")
-        return Source(str(path))
+        return Source(path)
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or "\\" in name:
         raise UserError(f"{name}: no such model: neither a folder, nor a .gguf file, nor a hub name like Qwen/Qwen3-4B")
     if hub == "modelscope":
@@ -54,15 +56,15 @@ def find_model(name: str, *, hub: str = "huggingface") -> Source:
     return _from_hugging_face(name)
 
 
-def _from_modelscope(name: str) -> str:
+def _from_modelscope(name: str) -> Path:
     if importlib.util.find_spec("modelscope") is None:
         raise UserError("--hub modelscope needs the modelscope package: pip install modelscope")
     from modelscope import snapshot_download
 
     try:
-        return str(snapshot_download(name))
+        return Path(snapshot_download(name))
     except Exception as error:  # its errors share no base class
-        raise UserError(f"{name}: not to be had from ModelScope ({_first_line(error)})") from error
+        raise UserError(f"{name}: not to be had from ModelScope ({first_line(error)})") from error
 
 
 def _from_hugging_face(name: str) -> Source:
@@ -88,12 +90,8 @@ def _from_hugging_face(name: str) -> Source:
             "try --hub modelscope, or name a local folder or GGUF file"
         ) from error
     except Exception as error:  # the hub's client wraps connection errors of several libraries
-        raise UserError(f"{name}: fetching it from Hugging Face failed ({_first_line(error)})") from error
-    return Source(folder, revision=Path(folder).name)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{name}: fetching it from Hugging Face failed ({first_line(error)})") from error
+    return Source(Path(folder), revision=Path(folder).name)
 
 
 def is_adapter(name: str) -> bool:
@@ -107,13 +105,12 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     Raises:
         UserError: it cannot be loaded, or has no chat template.
     """
-    kwargs: dict[str, Any] = {"gguf_file": source.gguf} if source.gguf else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.path, **kwargs)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise UserError(f"{source.path}: its tokenizer cannot be loaded ({_first_line(error)})") from error
+        raise UserError(f"{source.folder}: its tokenizer cannot be loaded ({first_line(error)})") from error
     if not tokenizer.chat_template:
-        raise UserError(f"{source.path}: its tokenizer has no chat template; take an instruct model")
+        raise UserError(f"{source.folder}: its tokenizer has no chat template; take an instruct model")
     return tokenizer
 
 
@@ -145,51 +142,13 @@ def load_base(
     Raises:
         UserError: the weights cannot be loaded.
     """
+    kwargs: dict[str, Any] = {}
+    if quantization is not None:
+        kwargs = {"quantization_config": quantization, "device_map": {"": default_device()}}
     try:
-        if source.gguf:
-            return _load_gguf(source, dtype)
-        kwargs: dict[str, Any] = {}
-        if quantization is not None:
-            kwargs = {"quantization_config": quantization, "device_map": {"": default_device()}}
-        return AutoModelForCausalLM.from_pretrained(source.path, dtype=dtype, use_safetensors=True, **kwargs)
+        return AutoModelForCausalLM.from_pretrained(source.folder, dtype=dtype, use_safetensors=True, **kwargs)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        where = f"{source.path}/{source.gguf}" if source.gguf else source.path
-        raise UserError(f"{where}: the model cannot be loaded ({_first_line(error)})") from error
-
-
-def _load_gguf(source: Source, dtype: torch.dtype | Literal["auto"]) -> PreTrainedModel:
-    """Dequantize a GGUF file into a model that can be trained and saved.
-
-    What transformers returns for a GGUF file counts as quantized: it can be neither trained nor saved. So its weights
-    move into a fresh model of the same configuration. Where the file holds the output matrix apart from the embedding
-    and both are the same but for rounding, the model had them tied, and they are tied again, to the finer of the two.
-    """
-    logging.getLogger("transformers.modeling_gguf_pytorch_utils").setLevel(logging.ERROR)
-    loaded = AutoModelForCausalLM.from_pretrained(source.path, gguf_file=source.gguf, dtype=dtype)
-    config = AutoConfig.from_pretrained(source.path, gguf_file=source.gguf)
-    state = loaded.state_dict()
-    embedding = state["model.embed_tokens.weight"]
-    output = state.get("lm_head.weight", embedding)
-    if output.data_ptr() != embedding.data_ptr():
-        similarity = torch.nn.functional.cosine_similarity(output[:4096].float(), embedding[:4096].float()).mean()
-        if similarity > 0.98:
-            config.tie_word_embeddings = True
-            # llama.cpp's mixes store the output matrix in more bits than the embedding.
-            state["model.embed_tokens.weight"] = output
-            state["lm_head.weight"] = output
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    model.load_state_dict(state, assign=True, strict=False)
-    model.tie_weights()
-    left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
-    if left:
-        raise UserError(f"{source.path}/{source.gguf}: the file lacks {len(left)} tensors, {left[0]} the first")
-    # Buffers (rotary frequencies) are computed, not stored: take the loaded model's.
-    for name, buffer in loaded.named_buffers():
-        owner, _, leaf = name.rpartition(".")
-        model.get_submodule(owner).register_buffer(leaf, buffer, persistent=False)
-    model.generation_config = loaded.generation_config
-    return model.eval()
+        raise UserError(f"{source.folder}: the model cannot be loaded ({first_line(error)})") from error
 
 
 def load_model(
@@ -206,8 +165,7 @@ def load_model(
     dtype = dtype or default_dtype(device)
     if not is_adapter(name):
         source = find_model(name, hub=hub)
-        record = read_record(Path(source.path)) if not source.gguf else None
-        return load_base(source, dtype=dtype).to(device).eval(), load_tokenizer(source), record
+        return load_base(source, dtype=dtype).to(device).eval(), load_tokenizer(source), read_record(source.folder)
     from peft import PeftModel
 
     folder = Path(name).expanduser()

@@ -41,7 +41,7 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
         tokenizer.save_pretrained(str(part))
         if record is not None:
             record.write(part)
-        (part / "README.md").write_text(model_card(output.name, record, str(source.path)), encoding="utf-8")
+        (part / "README.md").write_text(model_card(output.name, record, str(source.folder)), encoding="utf-8")
         if output.exists():
             shutil.rmtree(output)
         part.rename(output)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlfocus.errors import UserError
+from sqlfocus.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from swanlab.integration.transformers import SwanLabCallback
@@ -54,9 +54,8 @@ class Tracker:
         try:
             swanlab.init(project=PROJECT, experiment_name=name, mode=mode, log_dir=str(log_dir), config=dict(config))
         except Exception as error:  # SwanLab raises its network library's errors as they are
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(
-                f"SwanLab cannot start ({reason}); check the key and network, or --tracking offline"
+                f"SwanLab cannot start ({first_line(error)}); check the key and network, or --tracking offline"
             ) from error
         self.callback = SwanLabCallback()
 

@@ -1,0 +1,85 @@
+"""A GGUF file as a model folder that can be trained, saved and loaded quickly.
+
+What transformers returns for a GGUF file counts as quantized (it can be neither trained nor saved), and reading one
+takes 20 s for 135 M parameters, most of it the metadata. So a file is dequantized once and the folder is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from sqlfocus.errors import UserError, first_line
+from sqlfocus.files import writing_failed
+
+
+def cache_folder() -> Path:
+    """Where fetched and dequantized models are kept: ``$SQLFOCUS_CACHE``, else ``~/.cache/sqlfocus-models``."""
+    return Path(os.environ.get("SQLFOCUS_CACHE") or Path.home() / ".cache" / "sqlfocus-models")
+
+
+def dequantized(path: Path, digest: str) -> Path:
+    """The folder with the weights (float16) and tokenizer of the GGUF file whose SHA-256 is ``digest``.
+
+    float16 keeps 11 bits of a value that was stored in 8 or fewer.
+
+    Raises:
+        UserError: the file is broken or of an architecture that transformers does not read, or the disk is full.
+    """
+    folder = cache_folder() / f"{path.stem}-{digest[:12]}"
+    if folder.is_dir():
+        return folder
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    logger = logging.getLogger("transformers.modeling_gguf_pytorch_utils")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        model = _read(path)
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+        # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
+        tokenizer.model_max_length = model.config.max_position_embeddings
+        part.mkdir(parents=True)
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        part.replace(folder)
+    except OSError as error:
+        raise writing_failed(folder, error) from error
+    except UserError:
+        raise
+    except Exception as error:  # the readers of GGUF raise errors of every kind on a broken file
+        raise UserError(f"{path}: the GGUF file cannot be read ({first_line(error)})") from error
+    finally:
+        logger.setLevel(level)
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _read(path: Path) -> PreTrainedModel:
+    """The dequantized weights in a fresh model of the same configuration.
+
+    Where the file holds the output matrix apart from the embedding and both are the same but for rounding, the model
+    had them tied, and they are tied again, to the output matrix: llama.cpp's mixes store it in more bits.
+    """
+    config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
+    state = AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, config=config, dtype=torch.float32
+    ).state_dict()
+    embedding = state["model.embed_tokens.weight"]
+    output = state.get("lm_head.weight", embedding)
+    if output.data_ptr() != embedding.data_ptr():
+        similarity = torch.nn.functional.cosine_similarity(output[:4096].float(), embedding[:4096].float()).mean()
+        config.tie_word_embeddings = bool(similarity > 0.98)
+        if config.tie_word_embeddings:
+            state["model.embed_tokens.weight"] = output
+    config.dtype = torch.float16
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+    missing = model.load_state_dict(state, strict=False).missing_keys
+    if set(missing) - {"lm_head.weight"}:
+        raise UserError(f"{path}: the file lacks {len(missing)} tensors, {missing[0]} the first")
+    model.tie_weights()
+    return model.eval()

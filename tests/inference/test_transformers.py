@@ -1,0 +1,93 @@
+import pytest
+import torch
+
+from sqlfocus.corpus.prompt import Prompt, template_named
+from sqlfocus.errors import UserError
+from sqlfocus.inference.chat import end_token, prompt_ids
+from sqlfocus.inference.transformers import TransformersEngine, load_engine
+from sqlfocus.models.record import ModelRecord
+
+SCHEMA = (
+    "【DB_ID】 shop\n【Schema】\n# Table: orders\n[\n(id:INTEGER, Primary Key),\n(city:TEXT, Examples: [Oslo, 上海])\n]"
+)
+QUESTIONS = [
+    "How many orders are there?",
+    "List the cities.",
+    "上海有多少订单？",
+    "Which city has most orders, and why so?",
+]
+
+
+def prompts():
+    template = template_named("schema-first")
+    other = SCHEMA.replace("shop", "warehouse").replace("orders", "pallets")
+    return [template.prompt(schema=schema, question=question) for schema in (SCHEMA, other) for question in QUESTIONS]
+
+
+@pytest.fixture(scope="module")
+def engine(smollm2):
+    return load_engine(str(smollm2), batch_size=3)[0]
+
+
+@pytest.mark.model
+def test_batches_with_a_shared_prefix_give_what_generate_gives_one_by_one(engine):
+    completions = engine.complete(prompts(), max_new_tokens=12)
+    for prompt, completion in zip(prompts(), completions, strict=True):
+        ids = torch.tensor([prompt_ids(engine.tokenizer, prompt)])
+        output = engine.model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=engine.end,
+            pad_token_id=engine.end,
+        )[0, ids.shape[1] :].tolist()
+        finished = output[-1] == engine.end
+        assert completion.text == engine.tokenizer.decode(output, skip_special_tokens=True)
+        assert (completion.finished, completion.tokens) == (finished, len(output))
+
+
+@pytest.mark.model
+def test_progress_counts_every_prompt(engine):
+    seen = []
+    engine.complete(prompts(), max_new_tokens=1, on_done=seen.append)
+    assert sum(seen) == len(prompts())
+
+
+@pytest.mark.model
+def test_the_system_message_is_the_prompts_own(engine):
+    text = engine.tokenizer.decode(prompt_ids(engine.tokenizer, Prompt("Be brief.", "Hello")))
+    assert text.count("<|im_start|>system") == 1
+    assert "Be brief." in text
+    assert text.endswith("<|im_start|>assistant\n")
+
+
+@pytest.mark.model
+def test_the_end_token_is_the_chat_templates(engine):
+    assert engine.tokenizer.decode([end_token(engine.tokenizer)]) == "<|im_end|>"
+
+
+def test_no_prompts_no_completions(tiny_model):
+    assert load_engine(str(tiny_model))[0].complete([]) == []
+
+
+def test_a_base_is_asked_in_the_template_named(tiny_model):
+    engine, template = load_engine(str(tiny_model), prompt_template="xiyan")
+    assert isinstance(engine, TransformersEngine)
+    assert template.name == "xiyan"
+
+
+def test_another_template_than_the_trained_one_is_refused(tiny_model, tmp_path):
+    import shutil
+
+    folder = tmp_path / "tuned"
+    shutil.copytree(tiny_model, folder)
+    ModelRecord("some/base", "", "schema-first", ["sqlite"]).write(folder)
+    assert load_engine(str(folder))[1].name == "schema-first"
+    with pytest.raises(UserError, match="trained in the prompt template schema-first"):
+        load_engine(str(folder), prompt_template="xiyan")
+
+
+def test_an_unknown_template_is_refused_before_the_model_is_looked_for():
+    with pytest.raises(UserError, match="known are schema-first, schema-first-zh, xiyan"):
+        load_engine("no/such", prompt_template="mine")

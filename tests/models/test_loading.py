@@ -1,0 +1,84 @@
+import json
+
+import pytest
+import torch
+
+from sqlfocus.errors import UserError
+from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer
+from sqlfocus.models.record import ModelRecord, read_record
+
+TEXT = (
+    "The history of science is the study of the development of science, including both the natural and social "
+    "sciences. Science is a body of knowledge about the natural world, produced by scientists who observe it."
+)
+
+
+@pytest.mark.model
+def test_a_gguf_file_becomes_a_model_that_can_be_trained_saved_and_loaded(smollm2, tmp_path):
+    source = find_model(str(smollm2))
+    assert source.revision.startswith("sha256:b179c952")
+    model = load_base(source, dtype=torch.float32)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
+    ids = torch.tensor([load_tokenizer(source)(TEXT)["input_ids"]])
+    loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
+    assert model.model.layers[0].self_attn.q_proj.weight.grad.abs().sum() > 0
+    assert 1 < loss.item() < 3  # a model with wrong weights is near ln(49152) = 10.8
+    model.save_pretrained(tmp_path / "saved")
+    again = load_base(Source(tmp_path / "saved"), dtype=torch.float32)
+    torch.testing.assert_close(again(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./nowhere", "no such model: neither a folder"),
+        ("plainword", "no such model: neither a folder"),
+        ("missing.gguf", "no such GGUF file"),
+    ],
+)
+def test_a_model_that_is_not_there_is_said_in_one_line(name, message):
+    with pytest.raises(UserError, match=message) as caught:
+        find_model(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"holds no model \(no config.json\)"):
+        find_model(str(tmp_path))
+
+
+def test_without_a_network_the_hub_is_named_and_a_way_out(monkeypatch, tmp_path):
+    import huggingface_hub.constants
+
+    # No address answers on port 9 of this host: what a machine without a network sees, at once.
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match="Hugging Face") as caught:
+        find_model("XGenerationLab/XiYanSQL-QwenCoder-7B-2502")
+    assert "\n" not in str(caught.value)
+
+
+def test_modelscope_missing_says_what_to_install():
+    with pytest.raises(UserError, match="pip install modelscope"):
+        find_model("Qwen/Qwen2.5-Coder-7B-Instruct", hub="modelscope")
+
+
+def test_a_broken_gguf_file_is_refused(tmp_path):
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(UserError, match=r"broken.gguf: the GGUF file cannot be read"):
+        find_model(str(tmp_path / "broken.gguf"))
+
+
+def test_a_record_reads_back_and_another_format_is_refused(tmp_path):
+    record = ModelRecord("Qwen/Qwen3-4B", "abc", "schema-first", ["sqlite"], training={"steps": 3})
+    record.write(tmp_path)
+    assert read_record(tmp_path) == record
+    row = json.loads((tmp_path / "sqlfocus.json").read_text())
+    (tmp_path / "sqlfocus.json").write_text(json.dumps(row | {"format": 99}))
+    with pytest.raises(UserError, match="a record of another format"):
+        read_record(tmp_path)
+    (tmp_path / "sqlfocus.json").write_text("{")
+    with pytest.raises(UserError, match="not a model record"):
+        read_record(tmp_path)

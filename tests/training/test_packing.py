@@ -1,0 +1,127 @@
+import random
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack, pad
+from sqlfocus.training.trainer import answer_loss
+
+SHAPE = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "attn_implementation": "sdpa",
+}
+
+
+def examples(count, *, prefixes=2, seed=0):
+    source = random.Random(seed)
+
+    def words(low, high):
+        return [source.randrange(1, 97) for _ in range(source.randint(low, high))]
+
+    schemas = [words(20, 40) for _ in range(prefixes)]
+    return [TokenizedExample(schemas[n % prefixes] + words(2, 9), [*words(1, 8), 0]) for n in range(count)]
+
+
+@pytest.fixture(params=["llama", "qwen2"])
+def model(request):
+    torch.manual_seed(0)
+    if request.param == "llama":
+        return LlamaForCausalLM(LlamaConfig(**SHAPE))
+    return Qwen2ForCausalLM(Qwen2Config(**SHAPE))
+
+
+def loss_and_gradient(model, made):
+    model.zero_grad()
+    loss = sum(answer_loss(model, batch) for batch in made)
+    loss.backward()
+    return loss.detach(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+def one_by_one(model, rows):
+    """The plainest twin: no mask, no padding, full logits, the loss by hand."""
+    total = 0
+    for example in rows:
+        ids = torch.tensor([example.prompt + example.answer])
+        logits = model(input_ids=ids).logits[0, len(example.prompt) - 1 : -1]
+        total = total + torch.nn.functional.cross_entropy(logits, torch.tensor(example.answer), reduction="sum")
+    return total
+
+
+def test_packed_padded_and_single_give_one_loss_and_one_gradient(model):
+    rows = examples(11)
+    packed = [pack(row) for row in batches(rows, packing="prefix", row_length=150, batch_size=4)]
+    padded = [pad(row) for row in batches(rows, packing="none", row_length=150, batch_size=4)]
+    packed_loss, packed_gradient = loss_and_gradient(model, packed)
+    padded_loss, padded_gradient = loss_and_gradient(model, padded)
+    model.zero_grad()
+    single_loss = one_by_one(model, rows)
+    single_loss.backward()
+    single_gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+    largest = max(
+        ((packed_gradient - single_gradient).abs().max() / single_gradient.abs().max()).item(),
+        ((padded_gradient - single_gradient).abs().max() / single_gradient.abs().max()).item(),
+    )
+    print(f"largest relative difference of a gradient: {largest:.1e}")
+    assert largest < 1e-5
+    torch.testing.assert_close(packed_loss, single_loss.detach(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(padded_loss, single_loss.detach(), rtol=1e-5, atol=0)
+
+
+def test_prompts_that_are_equal_can_be_packed(model):
+    prompt = [5, 6, 7, 8]
+    rows = [TokenizedExample(prompt, [1, 0]), TokenizedExample(prompt, [2, 3, 0]), TokenizedExample(prompt[:3], [4, 0])]
+    loss, _ = loss_and_gradient(model, [pack(rows)])
+    torch.testing.assert_close(loss, one_by_one(model, rows).detach(), rtol=1e-5, atol=0)
+
+
+def test_a_pack_computes_the_prefix_once():
+    rows = [TokenizedExample([9] * 50 + [n], [n, 0]) for n in range(1, 6)]
+    batch = pack(rows)
+    assert batch.input_ids.shape == (1, 50 + 5 * 3)
+    assert batch.label_tokens == 10
+    assert batch.position_ids.max() == 52
+
+
+def test_rows_keep_to_their_length_and_lose_nothing():
+    rows = examples(40, prefixes=3)
+    made = batches(rows, packing="prefix", row_length=120, batch_size=4)
+    assert sorted(map(id, rows)) == sorted(id(example) for row in made for example in row)
+    assert all(pack(row).input_ids.shape[1] <= 120 for row in made)
+    assert len(made) < 40
+
+
+def test_an_example_longer_than_a_row_has_a_row_to_itself():
+    rows = [TokenizedExample([1] * 200, [0]), TokenizedExample([1] * 199 + [2], [0])]
+    assert [len(row) for row in batches(rows, packing="prefix", row_length=100, batch_size=4)] == [1, 1]
+
+
+@pytest.mark.parametrize("packing", ["prefix", "none"])
+def test_steps_take_every_example_once_in_an_order_of_seed_and_epoch(packing):
+    rows = examples(50, prefixes=4)
+
+    def steps(seed, epoch):
+        sampler = StepSampler(rows, packing=packing, examples_per_step=16, prefixes_per_step=2, seed=seed)
+        sampler.set_epoch(epoch)
+        made = list(sampler)
+        assert len(made) == len(sampler) == 4
+        assert [len(step) for step in made] == [16, 16, 16, 2]
+        assert sorted(index for step in made for index in step) == list(range(50))
+        return made
+
+    assert steps(1, 0) == steps(1, 0)
+    assert steps(1, 0) != steps(1, 1)
+    assert steps(1, 0) != steps(2, 0)
+
+
+def test_a_packed_step_mixes_databases():
+    rows = examples(200, prefixes=10)
+    sampler = StepSampler(rows, packing="prefix", examples_per_step=20, prefixes_per_step=4, seed=0)
+    kinds = [len({index % 10 for index in step}) for step in sampler]
+    assert sum(kinds) / len(kinds) > 2.5
