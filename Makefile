@@ -1,0 +1,35 @@
+# Every target makes the environment it needs; `make demo` and `make test` are all a fresh machine needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint fix bench clean
+
+setup: .venv/.done  ## the environment, with everything that tests need
+
+.venv/.done: requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: setup  ## the whole chain on the sample database with a small model
+	$(BIN)/sqlfocus demo
+
+test: setup lint  ## all tests; database servers are installed and started where they are missing
+	tests/install_servers.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fix: setup
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup  ## every benchmark, quickly; each takes --json FILE
+	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
+
+clean:
+	rm -rf .venv build dist *.egg-info
