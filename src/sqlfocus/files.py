@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,40 @@ def writing_failed(path: Path, error: OSError) -> UserError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UserError(f"{path}: no permission to write there; choose another place")
     return UserError(f"{path}: cannot be written ({error.strerror or error})")
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission, met by whatever library in the block, into the one line for it.
+
+    Libraries wrap the system's error in types of their own: safetensors and tokenizers keep its text, torch nothing of
+    it. So it is looked for along the chain of causes and by its text, and a disk without room is asked itself.
+
+    Raises:
+        UserError: see :func:`writing_failed`.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:
+            if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS):
+                raise writing_failed(path, link) from error
+            if "No space left on device" in str(link):
+                raise writing_failed(path, OSError(errno.ENOSPC, "")) from error
+            link = link.__cause__ or link.__context__
+        if _room(path) < 1 << 16:
+            raise writing_failed(path, OSError(errno.ENOSPC, "")) from error
+        raise
+
+
+def _room(path: Path) -> int:
+    """Bytes free where ``path`` is or would be."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:

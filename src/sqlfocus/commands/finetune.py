@@ -20,7 +20,9 @@ def parse(words: list[str], *, prog: str) -> FinetuneArguments:
 
     from sqlfocus.training.arguments import FinetuneArguments
 
-    parser = HfArgumentParser(FinetuneArguments, prog=prog, description="Fine-tune a model with LoRA.")
+    parser = HfArgumentParser(
+        FinetuneArguments, prog=prog, description="Fine-tune a model with LoRA.", allow_abbrev=False
+    )
     try:
         (args,) = parser.parse_args_into_dataclasses(words)
     except (ValueError, ImportError) as error:

@@ -15,7 +15,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from sqlfocus.errors import UserError, first_line
-from sqlfocus.files import writing_failed
+from sqlfocus.files import disk_errors
 
 
 def cache_folder() -> Path:
@@ -39,16 +39,15 @@ def dequantized(path: Path, digest: str) -> Path:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        model = _read(path)
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-        # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
-        tokenizer.model_max_length = model.config.max_position_embeddings
-        part.mkdir(parents=True)
-        model.save_pretrained(part)
-        tokenizer.save_pretrained(part)
-        part.replace(folder)
-    except OSError as error:
-        raise writing_failed(folder, error) from error
+        with disk_errors(folder):
+            model = _read(path)
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
+            tokenizer.model_max_length = model.config.max_position_embeddings
+            part.mkdir(parents=True)
+            model.save_pretrained(part)
+            tokenizer.save_pretrained(part)
+            part.replace(folder)
     except UserError:
         raise
     except Exception as error:  # the readers of GGUF raise errors of every kind on a broken file

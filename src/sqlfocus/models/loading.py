@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from sqlfocus.errors import UserError, first_line
@@ -147,8 +151,31 @@ def load_base(
         kwargs = {"quantization_config": quantization, "device_map": {"": default_device()}}
     try:
         return AutoModelForCausalLM.from_pretrained(source.folder, dtype=dtype, use_safetensors=True, **kwargs)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{source.folder}: the model cannot be loaded ({first_line(error)})") from error
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """PEFT 0.21 asks transformers 5.23 for an attribute by its old name; the warning is not for the user."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+        yield
+
+
+def load_adapter(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The base model with the adapter in ``folder`` on it.
+
+    Raises:
+        UserError: the adapter's files are broken, or do not fit the base.
+    """
+    from peft import PeftModel
+
+    try:
+        with quiet_peft():
+            return PeftModel.from_pretrained(base, str(folder))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: the adapter cannot be loaded ({first_line(error)})") from error
 
 
 def load_model(
@@ -166,12 +193,9 @@ def load_model(
     if not is_adapter(name):
         source = find_model(name, hub=hub)
         return load_base(source, dtype=dtype).to(device).eval(), load_tokenizer(source), read_record(source.folder)
-    from peft import PeftModel
-
     folder = Path(name).expanduser()
     record, source = adapter_base(folder, hub=hub)
-    base = load_base(source, dtype=dtype)
-    model = PeftModel.from_pretrained(base, str(folder))
+    model = load_adapter(load_base(source, dtype=dtype), folder)
     return model.to(device).eval(), load_tokenizer(source), record
 
 

@@ -6,11 +6,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import writing_failed
-from sqlfocus.models.loading import adapter_base, is_adapter, load_base, load_tokenizer
+from sqlfocus.files import disk_errors
+from sqlfocus.models.loading import adapter_base, is_adapter, load_adapter, load_base, load_tokenizer
 from sqlfocus.models.record import ModelRecord
 
 
@@ -32,21 +31,20 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
     record, source = adapter_base(adapter)
     base = load_base(source, dtype=dtype or "auto")
     tokenizer = load_tokenizer(source)
-    merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+    merged = load_adapter(base, adapter).merge_and_unload()
     part = output.with_name(f".{output.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        part.mkdir(parents=True)
-        merged.save_pretrained(str(part))
-        tokenizer.save_pretrained(str(part))
-        if record is not None:
-            record.write(part)
-        (part / "README.md").write_text(model_card(output.name, record, str(source.folder)), encoding="utf-8")
-        if output.exists():
-            shutil.rmtree(output)
-        part.rename(output)
-    except OSError as error:
-        raise writing_failed(output, error) from error
+        with disk_errors(output):
+            part.mkdir(parents=True)
+            merged.save_pretrained(str(part))
+            tokenizer.save_pretrained(str(part))
+            if record is not None:
+                record.write(part)
+            (part / "README.md").write_text(model_card(output.name, record, str(source.folder)), encoding="utf-8")
+            if output.exists():
+                shutil.rmtree(output)
+            part.rename(output)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return output

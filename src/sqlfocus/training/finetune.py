@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from sqlfocus.corpus.prompt import PromptTemplate, template_named
 from sqlfocus.errors import UserError
-from sqlfocus.files import sha256, writing_failed
-from sqlfocus.models.loading import Source, default_dtype, find_model, load_base, load_tokenizer
+from sqlfocus.files import disk_errors, sha256
+from sqlfocus.models.loading import Source, default_dtype, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
@@ -69,7 +69,7 @@ def check(args: FinetuneArguments) -> None:
 
 
 def checkpoint_to_resume(args: FinetuneArguments) -> str | None:
-    """The checkpoint folder that ``--resume_from_checkpoint`` means; ``last`` (or ``true``) is the newest.
+    """The checkpoint folder that ``--resume_from_checkpoint`` means; ``last`` (or ``true``) is the newest whole one.
 
     Raises:
         UserError: there is none.
@@ -78,15 +78,24 @@ def checkpoint_to_resume(args: FinetuneArguments) -> str | None:
     if not wanted:
         return None
     if wanted.lower() in ("last", "true"):
-        found = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
-        if found is None:
+        found = [path for path in Path(args.output_dir).glob("checkpoint-*") if _is_whole(path)]
+        if not found:
             raise UserError(f"{args.output_dir}: no checkpoint to resume from; leave out --resume_from_checkpoint")
-        return str(found)
-    if not (Path(wanted) / "trainer_state.json").is_file():
+        return str(max(found, key=lambda path: int(path.name.removeprefix("checkpoint-"))))
+    if not _is_whole(Path(wanted)):
         raise UserError(
             f"{wanted}: no checkpoint there; name a folder like {args.output_dir}/checkpoint-500, or `last`"
         )
     return wanted
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written to its end: its state file is written last."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def adapter_folder(args: FinetuneArguments) -> Path:
@@ -127,7 +136,8 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(base, config)
+    with quiet_peft():
+        return get_peft_model(base, config)
 
 
 def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, steps: int) -> str:
@@ -209,9 +219,8 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     try:
-        trainer.train(resume_from_checkpoint=resume)
-    except OSError as error:
-        raise writing_failed(Path(args.output_dir), error) from error
+        with disk_errors(Path(args.output_dir)):
+            trainer.train(resume_from_checkpoint=resume)
     finally:
         charts = tracker.finish()
     if interrupt.stopped:
@@ -258,14 +267,13 @@ def save_adapter(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rec
     """
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        part.mkdir(parents=True)
-        model.save_pretrained(str(part))
-        tokenizer.save_pretrained(str(part))
-        record.write(part)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    except OSError as error:
-        raise writing_failed(folder, error) from error
+        with disk_errors(folder):
+            part.mkdir(parents=True)
+            model.save_pretrained(str(part))
+            tokenizer.save_pretrained(str(part))
+            record.write(part)
+            if folder.exists():
+                shutil.rmtree(folder)
+            part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
