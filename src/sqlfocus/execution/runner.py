@@ -1,0 +1,228 @@
+"""Run a query read-only and within limits: on SQLite files in processes that can be killed, on servers in transactions.
+
+A query may hang inside one step of SQLite, where no handler is called, or ask for more memory than there is. So each
+runs in a process of its own (``worker.py``), which is killed when its time is up and started again for the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import marshal
+import queue
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from sqlfocus.errors import UserError
+from sqlfocus.execution import worker
+
+# How long after its time limit a query that cannot stop itself is killed.
+GRACE_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may use: seconds, rows and bytes of its result, and bytes of memory of the process it runs in.
+
+    Memory is bounded on Linux alone; on a server it is the server's to bound.
+    """
+
+    seconds: float = 10.0
+    rows: int = 10_000
+    bytes: int = 64 << 20
+    memory: int = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A query's columns and rows, or why there are none.
+
+    ``truncated`` says that the rows stop at a limit. ``error`` is empty when the query ran, else one line that begins
+    with ``timeout:``, ``memory:`` or ``refused:``, or the database's own message.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    truncated: bool = False
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the time limit stopped the query."""
+        return self.error.startswith("timeout:")
+
+
+class Execution(Protocol):
+    """One database that queries can be run on."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite``, ``mysql`` or ``postgres``."""
+        ...
+
+    def run(self, sql: str) -> Result:
+        """Run one query; what goes wrong with it is in the result."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and processes."""
+        ...
+
+
+class Runner:
+    """Runs queries on SQLite files, ``workers`` at a time; :meth:`run` may be called by several threads.
+
+    >>> with Runner() as runner:  # doctest: +SKIP
+    ...     runner.run(Path("shop.sqlite"), "SELECT count(*) FROM orders").rows
+    [(1200,)]
+    """
+
+    def __init__(self, limits: Limits | None = None, *, workers: int = 1) -> None:
+        self.limits = limits or Limits()
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._workers = [_Worker(self.limits) for _ in range(workers)]
+        for each in self._workers:
+            self._idle.put(each)
+        if sys.version_info < (3, 11):
+            _say_that_values_are_unlimited()
+
+    def run(self, database: Path, sql: str) -> Result:
+        """Run one query on a database file; what goes wrong with it is in the result.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        if not database.is_file():
+            raise UserError(f"{database}: no such database file")
+        mine = self._idle.get()
+        try:
+            return mine.run(database, sql)
+        finally:
+            self._idle.put(mine)
+
+    def close(self) -> None:
+        """End the processes."""
+        for each in self._workers:
+            each.stop()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+@functools.cache
+def _say_that_values_are_unlimited() -> None:
+    logging.getLogger(__name__).warning(
+        "Python 3.10 cannot limit the length of a value in SQLite: the memory limit alone stops a huge one."
+    )
+
+
+class _Worker:
+    """One process, started when it is first needed and again after it was killed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, database: Path, sql: str) -> Result:
+        limits = self._limits
+        process = self._running()
+        assert process.stdin is not None and process.stdout is not None
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(limits.seconds + GRACE_SECONDS, kill)
+        timer.daemon = True
+        start = time.monotonic()
+        timer.start()
+        answered = False
+        try:
+            request = (str(database), sql, limits.seconds, limits.rows, limits.bytes)
+            worker.write_frame(process.stdin, marshal.dumps(request))
+            reply = worker.read_frame(process.stdout)
+            answered = reply is not None
+        except (BrokenPipeError, ConnectionResetError):
+            reply = None
+        finally:
+            timer.cancel()
+            # Killed in the very moment of its answer, or left by Ctrl-C in the middle of one: it is of no more use.
+            if late.is_set() or not answered:
+                self.stop()
+        if reply is not None:
+            columns, rows, truncated, seconds, error = marshal.loads(reply)
+            return Result(columns, rows, truncated, seconds, error)
+        seconds = time.monotonic() - start
+        if late.is_set():
+            return Result(seconds=seconds, error=f"timeout: killed after {limits.seconds:g} s")
+        if process.returncode == worker.OUT_OF_MEMORY:
+            return Result(seconds=seconds, error="memory: the result needs more memory than it may have")
+        return Result(seconds=seconds, error=f"the process that ran the query died (status {process.returncode})")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self._process = subprocess.Popen(
+                # Isolated and without site-packages: it starts faster, and nothing of the user's is imported.
+                [sys.executable, "-I", "-S", worker.__file__, str(self._limits.memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        return self._process
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+class _File:
+    """A SQLite file as an :class:`Execution`."""
+
+    dialect = "sqlite"
+
+    def __init__(self, database: Path, limits: Limits) -> None:
+        self._database = database
+        self._runner = Runner(limits)
+
+    def run(self, sql: str) -> Result:
+        return self._runner.run(self._database, sql)
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+def open_runner(database: str | Path, limits: Limits | None = None) -> Execution:
+    """Open a database to run queries on: a path, ``sqlite:///path``, or a URL of MySQL, MariaDB or PostgreSQL.
+
+    Raises:
+        UserError: there is no such file, the server cannot be reached, or its driver is not installed.
+    """
+    text = str(database)
+    if "://" in text and not text.startswith("sqlite:"):
+        from sqlfocus.execution.server import ServerRunner  # SQLAlchemy, which no SQLite user waits for
+
+        return ServerRunner(text, limits or Limits())
+    path = Path(text.removeprefix("sqlite:///"))
+    if not path.is_file():
+        raise UserError(f"{path}: no such database file")
+    return _File(path, limits or Limits())
