@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +36,8 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[IO[str]]:
     except OSError as error:
         raise writing_failed(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder could not be made, there is no file either
+            part.unlink(missing_ok=True)
 
 
 def writing_failed(path: Path, error: OSError) -> UserError:
