@@ -7,6 +7,7 @@ it. What holds is a role that may do nothing but SELECT, and docs/evaluation.md 
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -45,9 +46,11 @@ class ServerRunner:
         rows: list[tuple[Any, ...]] = []
         weight, truncated = 0, False
         try:
-            with self._engine.connect() as connection:
-                options = {"stream_results": True, "no_parameters": True, "max_row_buffer": ROWS_A_FETCH}
-                result = connection.exec_driver_sql(sql, execution_options=options)
+            options = {"stream_results": True, "no_parameters": True, "max_row_buffer": ROWS_A_FETCH}
+            with (
+                self._engine.connect() as connection,
+                closing(connection.exec_driver_sql(sql, execution_options=options)) as result,
+            ):
                 if not result.returns_rows:
                     return Result(error="refused: a query returns rows, this does not")
                 columns = tuple(result.keys())
@@ -55,8 +58,6 @@ class ServerRunner:
                     weight += 8 * len(row) + sum(len(value) for value in row if isinstance(value, (str, bytes)))
                     if len(rows) == self._limits.rows or weight > self._limits.bytes:
                         truncated = True
-                        # To close a half-read stream reads the rest of it; to drop the connection does not.
-                        connection.invalidate()
                         break
                     rows.append(tuple(row))
         except SQLAlchemyError as error:
@@ -103,6 +104,8 @@ class ServerRunner:
             cursor.execute(
                 "SET SESSION sql_mode = REPLACE(REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), 'ANSI_QUOTES', '')"
             )
+            # A stream that is left early is read to its end by PyMySQL, so let its end come soon.
+            cursor.execute(f"SET SESSION sql_select_limit = {self._limits.rows + 1}")
             cursor.execute("SELECT VERSION()")
             if "mariadb" in cursor.fetchone()[0].lower():
                 cursor.execute(f"SET SESSION max_statement_time = {self._limits.seconds:f}")

@@ -1,0 +1,161 @@
+import time
+
+import pytest
+import sqlalchemy
+
+from sqlfocus.errors import UserError
+from sqlfocus.execution.guard import check
+from sqlfocus.execution.runner import Limits, open_runner
+from sqlfocus.execution.server import server_url
+
+SHORT = Limits(seconds=1, rows=100, bytes=10_000)
+
+
+@pytest.fixture(params=["mariadb", "postgres"])
+def server(request):
+    """A runner on a small table of a live server, and a connection with all rights to look at what is left."""
+    url = request.getfixturevalue(f"{request.param}_url")
+    engine = sqlalchemy.create_engine(server_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as owner:
+        owner.exec_driver_sql("DROP TABLE IF EXISTS runner_item")
+        owner.exec_driver_sql(
+            "CREATE TABLE runner_item (id INTEGER PRIMARY KEY, name VARCHAR(100), price DECIMAL(8, 2))"
+        )
+        rows = ", ".join(f"({n}, '名 50% {n}', {n / 4})" for n in range(200))
+        owner.exec_driver_sql(f"INSERT INTO runner_item VALUES {rows}", execution_options={"no_parameters": True})
+        runner = open_runner(url, SHORT)
+        yield runner, owner
+        runner.close()
+        owner.exec_driver_sql("DROP TABLE IF EXISTS runner_item")
+    engine.dispose()
+
+
+@pytest.mark.server
+def test_rows_are_read_and_percent_signs_are_text(server):
+    runner, _ = server
+    result = runner.run("SELECT id, name, price AS cost FROM runner_item WHERE name LIKE '%50\\% 3'")
+    assert result.error == ""
+    assert result.columns == ("id", "name", "cost")
+    assert [(row[0], row[1], float(row[2])) for row in result.rows] == [(3, "名 50% 3", 0.75)]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM runner_item WHERE name IS NOT NULL AND price BETWEEN 1 AND 2 GROUP BY id % 2",
+        "SELECT id FROM runner_item ORDER BY price DESC, id LIMIT 3 OFFSET 1",
+        "SELECT EXTRACT(YEAR FROM CURRENT_DATE), COALESCE(NULLIF(name, ''), 'it''s') FROM runner_item",
+        "WITH c AS (SELECT max(price) AS m FROM runner_item) SELECT id FROM runner_item, c WHERE price = m",
+    ],
+)
+def test_what_the_guard_writes_runs(server, sql):
+    runner, _ = server
+    permit = check(sql, dialect=runner.dialect)
+    assert permit.allowed, permit.reason
+    result = runner.run(permit.sql)
+    assert result.error == ""
+    assert result.rows
+
+
+@pytest.mark.server
+def test_a_string_means_to_the_server_what_it_meant_to_the_guard(server):
+    runner, _ = server
+    if runner.dialect == "mysql":
+        sql = r"""SELECT "it's", 'a\\b', 'c"d', 'e\'f' FROM runner_item WHERE name REGEXP '5.% 3$'"""
+    else:
+        sql = r"""SELECT 'it''s', 'a\b', 'c"d', E'e\'f' FROM runner_item WHERE name ~ '5.% 3$'"""
+    assert runner.run(check(sql, dialect=runner.dialect).sql).rows == [("it's", "a\\b", 'c"d', "e'f")]
+
+
+@pytest.mark.server
+def test_rows_and_bytes_have_limits(server):
+    runner, _ = server
+    result = runner.run("SELECT id FROM runner_item ORDER BY id")
+    assert (len(result.rows), result.truncated) == (100, True)
+    assert runner.run("SELECT id FROM runner_item WHERE id < 100").truncated is False
+    result = runner.run("SELECT repeat('x', 3000) FROM runner_item")
+    assert (len(result.rows), result.truncated) == (3, True)
+
+
+@pytest.mark.server
+def test_a_huge_result_is_left_early(server):
+    runner, _ = server
+    start = time.monotonic()
+    result = runner.run("SELECT a.id FROM runner_item a, runner_item b, runner_item c")
+    assert result.truncated
+    assert time.monotonic() - start < 3
+    assert runner.run("SELECT 1").rows == [(1,)]
+
+
+@pytest.mark.server
+def test_the_limit_on_rows_is_on_the_result_not_on_what_it_is_made_from(server):
+    runner, _ = server
+    both = "SELECT id FROM runner_item UNION ALL SELECT id FROM runner_item"
+    assert runner.run(f"SELECT count(*) FROM ({both}) AS x").rows == [(400,)]
+    assert runner.run("SELECT count(*) FROM runner_item WHERE id IN (SELECT id FROM runner_item)").rows == [(200,)]
+    result = runner.run(both)
+    assert (len(result.rows), result.truncated) == (100, True)
+    assert len(runner.run("SELECT id FROM runner_item EXCEPT SELECT id FROM runner_item WHERE id < 150").rows) == 50
+
+
+@pytest.mark.server
+def test_a_query_that_does_not_end_is_stopped(server):
+    runner, _ = server
+    start = time.monotonic()
+    result = runner.run(
+        "SELECT count(*) FROM runner_item a, runner_item b, runner_item c, runner_item d, runner_item e"
+    )
+    assert result.timed_out, result
+    assert time.monotonic() - start < 5
+    assert runner.run("SELECT 1").rows == [(1,)]
+
+
+@pytest.mark.server
+def test_an_error_is_one_line_in_the_result(server):
+    runner, _ = server
+    result = runner.run("SELECT colour FROM runner_item")
+    assert "colour" in result.error
+    assert "\n" not in result.error
+    assert "sqlalche.me" not in result.error
+    assert runner.run("SELECT 1").rows == [(1,)]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM runner_item",
+        "UPDATE runner_item SET price = 0",
+        "INSERT INTO runner_item VALUES (999, 'x', 1)",
+        "DROP TABLE runner_item",
+        "CREATE TABLE runner_more (a INT)",
+        "COMMIT",
+        "SELECT 1; DELETE FROM runner_item",
+    ],
+)
+def test_a_statement_that_got_past_the_guard_changes_nothing(server, sql):
+    runner, owner = server
+    assert runner.run(sql).error
+    assert owner.exec_driver_sql("SELECT count(*), sum(id) FROM runner_item").one() == (200, 19900)
+    assert runner.run("SELECT count(*) FROM runner_item").rows == [(200,)]
+
+
+def test_a_server_that_is_not_there_is_one_line_without_the_password():
+    for url in ("mysql://me:secret@127.0.0.1:1/shop", "postgresql://me:secret@127.0.0.1:1/shop"):
+        with pytest.raises(UserError, match="cannot be reached") as caught:
+            open_runner(url)
+        assert "secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["oracle://me@host/x", "mysql://me@host:port/x", "://"])
+def test_a_url_of_another_kind_is_refused(url):
+    with pytest.raises(UserError, match=r"known are|not understood"):
+        open_runner(url)
+
+
+def test_the_driver_is_ours_unless_the_url_names_one():
+    assert str(server_url("mysql://u@h/d")) == "mysql+pymysql://u@h/d"
+    assert str(server_url("postgres://u@h/d")) == "postgresql+psycopg://u@h/d"
+    assert str(server_url("mariadb+mariadbconnector://u@h/d")) == "mariadb+mariadbconnector://u@h/d"
