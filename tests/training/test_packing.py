@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from sqlfocus.training import attention
 from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack, pad
 from sqlfocus.training.trainer import answer_loss
 
@@ -33,8 +34,11 @@ def examples(count, *, prefixes=2, seed=0):
 def model(request):
     torch.manual_seed(0)
     if request.param == "llama":
-        return LlamaForCausalLM(LlamaConfig(**SHAPE))
-    return Qwen2ForCausalLM(Qwen2Config(**SHAPE))
+        made = LlamaForCausalLM(LlamaConfig(**SHAPE))
+    else:
+        made = Qwen2ForCausalLM(Qwen2Config(**SHAPE))
+    made.set_attn_implementation(attention.NAME)
+    return made
 
 
 def loss_and_gradient(model, made):
@@ -79,6 +83,14 @@ def test_prompts_that_are_equal_can_be_packed(model):
     rows = [TokenizedExample(prompt, [1, 0]), TokenizedExample(prompt, [2, 3, 0]), TokenizedExample(prompt[:3], [4, 0])]
     loss, _ = loss_and_gradient(model, [pack(rows)])
     torch.testing.assert_close(loss, one_by_one(model, rows).detach(), rtol=1e-5, atol=0)
+
+
+def test_examples_that_share_nothing_and_examples_alone_can_be_packed(model):
+    nothing = [TokenizedExample([1, 5, 6], [7, 0]), TokenizedExample([2, 5], [8, 9, 0]), TokenizedExample([3] * 9, [0])]
+    for rows in (nothing, nothing[:1]):
+        loss, gradient = loss_and_gradient(model, [pack(rows)])
+        torch.testing.assert_close(loss, one_by_one(model, rows).detach(), rtol=1e-5, atol=0)
+        assert gradient.isfinite().all()
 
 
 def test_a_pack_computes_the_prefix_once():

@@ -20,6 +20,7 @@ from sqlfocus.errors import UserError
 from sqlfocus.files import disk_errors, sha256
 from sqlfocus.models.loading import Source, default_dtype, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
+from sqlfocus.training import attention
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
 from sqlfocus.training.packing import batches
@@ -128,6 +129,7 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
             # Without it a checkpointed block has no input that needs a gradient, and LoRA learns nothing.
             base.enable_input_require_grads()
     base.config.use_cache = False
+    base.set_attn_implementation(attention.NAME)
     torch.manual_seed(args.seed)
     config = LoraConfig(
         r=args.lora_rank,

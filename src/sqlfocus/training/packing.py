@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 
 from sqlfocus.corpus.prefix import group_by_prefix, shared_length
+from sqlfocus.training.attention import Layout
 
 Packing = Literal["prefix", "none"]
 
@@ -36,26 +37,29 @@ class Batch:
 
     Attributes:
         input_ids: (B, L).
-        attention_mask: (B, 1, L, L), true where a token (third axis) may see another (fourth).
+        attention_mask: (B, 1, L, L), true where a token (third axis) may see another (fourth); None for a pack, whose
+            ``layout`` says it.
         position_ids: (B, L).
         columns: (K,) the columns whose hidden states go through the output layer.
         labels: (B, K) the token that follows, in the example's own sequence, or -100 where none is asked of the model.
     """
 
     input_ids: torch.Tensor
-    attention_mask: torch.Tensor
+    attention_mask: torch.Tensor | None
     position_ids: torch.Tensor
     columns: torch.Tensor
     labels: torch.Tensor
+    layout: Layout | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
         return Batch(
             self.input_ids.to(device),
-            self.attention_mask.to(device),
+            None if self.attention_mask is None else self.attention_mask.to(device),
             self.position_ids.to(device),
             self.columns.to(device),
             self.labels.to(device),
+            self.layout,
         )
 
     @property
@@ -73,28 +77,26 @@ def pack(examples: Sequence[TokenizedExample]) -> Batch:
     prefix = shared_length([example.prompt for example in examples]) if len(examples) > 1 else 0
     ids = list(examples[0].prompt[:prefix])
     positions = list(range(prefix))
-    branch_of = [0] * prefix
     columns: list[int] = []
     labels: list[int] = []
-    for number, example in enumerate(examples, 1):
+    for example in examples:
         branch = example.prompt[prefix:] + example.answer
         start = len(ids)
         first = start + len(example.prompt) - prefix  # where the answer begins
         ids += branch
         positions += range(prefix, prefix + len(branch))
-        branch_of += [number] * len(branch)
         columns += range(first - 1, first - 1 + len(example.answer))
         labels += example.answer
-    owner = torch.tensor(branch_of)
-    length = len(ids)
-    causal = torch.ones((length, length), dtype=torch.bool).tril_()
-    visible = causal & ((owner[:, None] == owner[None, :]) | (owner[None, :] == 0))
+    # An example alone is all prefix but for its last token, so that its attention is the kernel's causal one.
+    lengths = tuple(len(example) - prefix for example in examples)
+    layout = Layout(prefix, lengths) if len(examples) > 1 else Layout(len(ids) - 1, (1,))
     return Batch(
         input_ids=torch.tensor([ids]),
-        attention_mask=visible[None, None],
+        attention_mask=None,
         position_ids=torch.tensor([positions]),
         columns=torch.tensor(columns),
         labels=torch.tensor([labels]),
+        layout=layout,
     )
 
 

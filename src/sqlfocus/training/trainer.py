@@ -22,15 +22,17 @@ Measure = Callable[[Any], Mapping[str, float]]
 def answer_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """The sum of the cross entropy over the batch's answer tokens, in float32.
 
-    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts.
+    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts. A pack
+    needs a model whose attention is :mod:`sqlfocus.training.attention`'s.
     """
-    mask = batch.attention_mask
+    packed = {} if batch.layout is None else {"layout": batch.layout}
     logits = model(
         input_ids=batch.input_ids,
-        attention_mask=mask,
+        attention_mask=batch.attention_mask,
         position_ids=batch.position_ids,
         logits_to_keep=batch.columns,
         use_cache=False,
+        **packed,
     ).logits
     return torch.nn.functional.cross_entropy(
         logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction="sum"
