@@ -6,7 +6,6 @@ import sqlalchemy
 from sqlfocus.errors import UserError
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, open_runner
-from sqlfocus.execution.server import server_url
 
 SHORT = Limits(seconds=1, rows=100, bytes=10_000)
 
@@ -15,7 +14,7 @@ SHORT = Limits(seconds=1, rows=100, bytes=10_000)
 def server(request):
     """A runner on a small table of a live server, and a connection with all rights to look at what is left."""
     url = request.getfixturevalue(f"{request.param}_url")
-    engine = sqlalchemy.create_engine(server_url(url), isolation_level="AUTOCOMMIT")
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as owner:
         owner.exec_driver_sql("DROP TABLE IF EXISTS runner_item")
         owner.exec_driver_sql(
@@ -143,19 +142,13 @@ def test_a_statement_that_got_past_the_guard_changes_nothing(server, sql):
 
 def test_a_server_that_is_not_there_is_one_line_without_the_password():
     for url in ("mysql://me:secret@127.0.0.1:1/shop", "postgresql://me:secret@127.0.0.1:1/shop"):
-        with pytest.raises(UserError, match="cannot be reached") as caught:
+        with pytest.raises(UserError, match="cannot connect") as caught:
             open_runner(url)
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["oracle://me@host/x", "mysql://me@host:port/x", "://"])
-def test_a_url_of_another_kind_is_refused(url):
-    with pytest.raises(UserError, match=r"known are|not understood"):
+@pytest.mark.parametrize("url", ["oracle://me@host/x", "mysql://me@host:port/x", "mysql://me@host"])
+def test_a_url_that_is_of_no_use_is_refused(url):
+    with pytest.raises(UserError):
         open_runner(url)
-
-
-def test_the_driver_is_ours_unless_the_url_names_one():
-    assert str(server_url("mysql://u@h/d")) == "mysql+pymysql://u@h/d"
-    assert str(server_url("postgres://u@h/d")) == "postgresql+psycopg://u@h/d"
-    assert str(server_url("mariadb+mariadbconnector://u@h/d")) == "mariadb+mariadbconnector://u@h/d"

@@ -222,7 +222,7 @@ def open_runner(database: str | Path, limits: Limits | None = None) -> Execution
         from sqlfocus.execution.server import ServerRunner  # SQLAlchemy, which no SQLite user waits for
 
         return ServerRunner(text, limits or Limits())
-    path = Path(text.removeprefix("sqlite:///"))
+    path = Path(text.removeprefix("sqlite:///")).expanduser()
     if not path.is_file():
         raise UserError(f"{path}: no such database file")
     return _File(path, limits or Limits())

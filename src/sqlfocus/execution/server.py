@@ -10,21 +10,18 @@ import time
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 
-from sqlfocus.errors import UserError
 from sqlfocus.execution.runner import Limits, Result
+from sqlfocus.schema.connect import connect, open_engine, reason
 
-_DRIVERS = {"mysql": "pymysql", "mariadb": "pymysql", "postgresql": "psycopg", "postgres": "psycopg"}
-_EXTRAS = {"pymysql": "mysql", "psycopg": "postgres"}
-_DIALECTS = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgres"}
 ROWS_A_FETCH = 500
+_STOPPED = ("max_statement_time", "maximum statement execution time", "statement timeout")
 
 
 class ServerRunner:
-    """Runs queries on one server's database over one connection.
+    """Runs queries on one server's database, each over a connection of its own.
 
     Raises:
         UserError: the URL is not understood, the driver is missing, or the server cannot be reached.
@@ -32,13 +29,9 @@ class ServerRunner:
 
     def __init__(self, url: str, limits: Limits) -> None:
         self._limits = limits
-        self._url = server_url(url)
-        self.dialect = _DIALECTS[self._url.get_backend_name()]
-        self._engine = self._connectable()
-        try:
-            self._engine.connect().close()
-        except SQLAlchemyError as error:
-            raise UserError(f"{self._shown()}: cannot be reached: {reason(error)}") from error
+        self._engine, self.dialect = open_engine(url)
+        event.listen(self._engine, "connect", self._prepare)
+        connect(self._engine).close()
 
     def run(self, sql: str) -> Result:
         """Run one query; what goes wrong with it is in the result."""
@@ -65,42 +58,17 @@ class ServerRunner:
         return Result(columns, rows, truncated, time.monotonic() - start)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Let go of the engine."""
         self._engine.dispose()
 
-    def _connectable(self) -> Engine:
-        seconds = self._limits.seconds
-        arguments: dict[str, Any]
-        if self.dialect == "postgres":
-            settings = {
-                "default_transaction_read_only": "on",
-                "statement_timeout": str(int(seconds * 1000)),
-                # The guard writes strings by this rule; a role could have turned it off.
-                "standard_conforming_strings": "on",
-            }
-            arguments = {
-                "connect_timeout": 10,
-                "options": " ".join(f"-c {key}={value}" for key, value in settings.items()),
-            }
-        else:
-            # The server's own limit covers some statements only; the socket's covers the rest.
-            arguments = {"connect_timeout": 10, "read_timeout": int(seconds) + 2}
-        try:
-            engine = create_engine(self._url, poolclass=StaticPool, connect_args=arguments)
-        except ModuleNotFoundError as error:
-            driver = self._url.get_driver_name()
-            raise UserError(
-                f"{self._shown()}: the driver {driver} is not installed; "
-                f"run: pip install 'sql-focus-finetune[{_EXTRAS.get(driver, driver)}]'"
-            ) from error
-        if self.dialect == "mysql":
-            event.listen(engine, "connect", self._prepare_mysql)
-        return engine
-
-    def _prepare_mysql(self, connection: Any, record: Any) -> None:
+    def _prepare(self, connection: Any, record: Any) -> None:
+        """Set up a session, which ``open_engine`` has made read-only; the guard writes strings by the default rules."""
+        milliseconds = int(self._limits.seconds * 1000)
         with connection.cursor() as cursor:
-            cursor.execute("SET SESSION TRANSACTION READ ONLY")
-            # The guard writes strings by the default rules.
+            if self.dialect == "postgres":
+                cursor.execute(f"SET statement_timeout = {milliseconds}; SET standard_conforming_strings = on")
+                connection.commit()
+                return
             cursor.execute(
                 "SET SESSION sql_mode = REPLACE(REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), 'ANSI_QUOTES', '')"
             )
@@ -110,44 +78,13 @@ class ServerRunner:
             if "mariadb" in cursor.fetchone()[0].lower():
                 cursor.execute(f"SET SESSION max_statement_time = {self._limits.seconds:f}")
             else:
-                cursor.execute(f"SET SESSION max_execution_time = {int(self._limits.seconds * 1000)}")
+                cursor.execute(f"SET SESSION max_execution_time = {milliseconds}")
 
     def _explain(self, error: SQLAlchemyError) -> str:
-        text = reason(error)
+        text = reason(error, self._engine.url)
         said = text.lower()
-        stopped = ("max_statement_time", "maximum statement execution time", "statement timeout", "timed out")
-        if any(word in said for word in stopped):
+        if any(word in said for word in _STOPPED):
             return f"timeout: stopped after {self._limits.seconds:g} s"
         if "read-only transaction" in said or "read only transaction" in said:
             return f"refused: a query may only read ({text})"
         return text
-
-    def _shown(self) -> str:
-        return self._url.render_as_string(hide_password=True)
-
-
-def server_url(url: str) -> URL:
-    """The URL with the driver that the project installs, where it names none.
-
-    Raises:
-        UserError: it is no URL of a database that the project knows.
-    """
-    try:
-        parsed = make_url(url)
-        scheme, _, driver = parsed.drivername.partition("+")
-        if scheme not in _DRIVERS:
-            raise UserError(f"{scheme}: no such kind of database; known are sqlite, mysql, mariadb and postgresql")
-        scheme = "postgresql" if scheme == "postgres" else scheme
-        return parsed.set(drivername=f"{scheme}+{driver or _DRIVERS[scheme]}")
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise UserError(
-            "the database URL is not understood; it has the form mysql://user:password@host:port/database"
-        ) from error
-
-
-def reason(error: SQLAlchemyError) -> str:
-    """The driver's message, on one line, without what SQLAlchemy adds."""
-    original: Any = error.orig if isinstance(error, (DBAPIError, OperationalError)) else error
-    # PyMySQL's errors are (number, message).
-    text = original.args[-1] if getattr(original, "args", ()) and isinstance(original.args[-1], str) else str(original)
-    return " ".join(text.split())[:300] or type(original).__name__

@@ -1,0 +1,196 @@
+import sqlite3
+import time
+
+import pytest
+
+from sqlfocus.answer import Request, answer, answer_all, extract_sql, finish
+from sqlfocus.corpus.prompt import template_named
+from sqlfocus.execution.runner import Limits, open_runner
+from sqlfocus.inference.engine import Completion
+
+Q = "SELECT name FROM singer WHERE age > 20"
+
+ONLY_SQL = [
+    Q,
+    f"{Q};",
+    f"  {Q}  \n",
+    f"{Q}<|im_end|>\n<|im_start|>user\nAnd now?",
+    f"{Q}<|endoftext|>{Q}",
+    f"{Q}</s>",
+    f"SQL: {Q}",
+    f"SQL:\n{Q}",
+    f"sqlite> {Q};",
+    f"SQL 语句：{Q}",
+    f"**SQL:** {Q}",
+    f"### Answer\n\n{Q}",
+    f"1. {Q};\n2. SELECT 2;",
+    f"```sql\n{Q}\n```",
+    f"```sql\n{Q};\n```\n\nThis query lists the names.",
+    f"```\n{Q}\n```",
+    f"```sqlite\n{Q}",
+    f"{Q}\n```",
+    f"{Q};\n```\nExplanation: it selects.",
+    f"Here is the query you asked for:\n\n```sql\n{Q};\n```",
+    f"select the names of the singers:\n```sql\n{Q}\n```",
+    f"Sure! The query is {Q}.",
+    f"The answer is `{Q}`.",
+    f"{Q}; SELECT 2; DROP TABLE singer",
+    f"{Q};\nSELECT 2;",
+    f"{Q};\n\nThis returns the singers; it's short.",
+    f"{Q}\n\nThis query returns the name of every singer.",
+    f"{Q}\nExplanation: the age is compared with 20.",
+    f"{Q}\n\nNote: select with care.",
+    f"<think>\nFirst SELECT count(*) FROM x; no.\n</think>\n{Q}",
+    f"-- select the names\n{Q}",
+    f"```sql\n-- Names of singers\n{Q}\n```",
+    f"```python\nprint('hello')\n```\n```sql\n{Q}\n```",
+]
+
+
+@pytest.mark.parametrize("text", ONLY_SQL)
+def test_everything_but_the_sql_is_stripped(text):
+    assert extract_sql(text) == Q
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*)\nfrom singer\n\nwhere age > 20",
+        "WITH c AS (SELECT 1) SELECT * FROM c",
+        "WITH c AS(SELECT 1) SELECT * FROM c",
+        'with recursive "c d" (x) as (select 1) select * from "c d"',
+        "(SELECT a FROM t) UNION (SELECT b FROM u)",
+        "SELECT ';' AS a, 'it''s; fine', \"x;y\" FROM t /* ; */ WHERE b = 1",
+        "SELECT 'C:\\' AS a FROM t",
+        "SELECT a FROM t -- ; not the end\nWHERE b = 1",
+        "SELECT 'Answer: SELECT 1' FROM t",
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", "{};", "```sql\n{}\n```", "SQL: {};\nDone."])
+def test_sql_comes_out_as_it_is(sql, form):
+    assert extract_sql(form.format(sql)) == sql
+
+
+def test_a_backslash_in_a_string_is_the_dialects():
+    assert extract_sql(r"SELECT 'a\';b' FROM t; x", dialect="mysql") == r"SELECT 'a\';b' FROM t"
+    assert extract_sql(r"SELECT 'a\';b FROM t", dialect="sqlite") == r"SELECT 'a\'"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   \n",
+        "I do not know.",
+        "To find this, you need to look at the table singer and select the name of each row from it.",
+        "Select the singer whose age is the highest, then count the concerts.",
+        "With this schema, the question cannot be answered.",
+        "With the table AS it is, no.",
+        "The database has no column for that. Would you like to update it?",
+        "```python\ncursor.execute('SELECT 1')\n```",
+        "请先选择表。",
+        "<|im_end|>SELECT 1",
+    ],
+)
+def test_prose_is_no_sql(text):
+    assert extract_sql(text) == ""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT name FROM", "SELECT name FROM singer WHERE (age", "select a from t where b = 'open", "DROP TABLE singer"],
+)
+def test_sql_that_will_not_run_is_returned_to_be_shown(sql):
+    assert extract_sql(sql) == sql
+
+
+def test_an_unfinished_query_is_not_run_as_a_shorter_one():
+    cut = "SELECT name\nFROM singer\nWHERE age > (SELECT"
+    assert extract_sql(cut) == cut
+    cut = "select name\nfrom singer\norder by"
+    assert extract_sql(cut) == cut
+
+
+@pytest.mark.parametrize(
+    "text", [" " * 20_000, "\n" * 20_000, "SELECT " * 300, "`" * 5000, "with a " * 2000, "(" * 5000]
+)
+def test_degenerate_text_takes_no_time(text):
+    start = time.perf_counter()
+    extract_sql(text)
+    extract_sql("SQL" + text + ":")
+    assert time.perf_counter() - start < 1
+
+
+class Recorded:
+    """Writes the texts it was given, one a prompt, and keeps the prompts."""
+
+    name = "recorded"
+
+    def __init__(self, *texts):
+        self.texts = texts
+        self.prompts = []
+
+    def complete(self, prompts, *, max_new_tokens=256, on_done=None):
+        self.prompts += prompts
+        if on_done is not None:
+            on_done(len(prompts))
+        return [Completion(text, len(text.split()), True) for text in self.texts]
+
+
+@pytest.fixture
+def shop(tmp_path):
+    path = tmp_path / "shop.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE item (id INTEGER, name TEXT)")
+        connection.execute("INSERT INTO item VALUES (1, 'pen'), (2, 'ink')")
+    connection.close()
+    execution = open_runner(path, Limits(seconds=1))
+    yield execution
+    execution.close()
+
+
+def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop):
+    engine = Recorded(
+        "```sql\nselect name from item where id = 1; -- first\n```",
+        "I cannot tell.",
+        "DELETE FROM item",
+        "SELECT colour FROM item",
+        "SELECT count(*) FROM item",
+    )
+    done = []
+    requests = [Request(f"question {n}", "【DB_ID】 shop", run=shop.run) for n in range(5)]
+    answers = answer_all(engine, template_named("schema-first"), requests, on_done=done.append)
+    assert [each.question for each in answers] == [f"question {n}" for n in range(5)]
+    assert done == [5]
+    assert engine.prompts[0].user.endswith("question 0")
+
+    first, prose, delete, broken, last = answers
+    assert first.sql == "select name from item where id = 1"
+    assert first.permit.sql == "SELECT name FROM item WHERE id = 1"
+    assert first.result.rows == [("pen",)]
+    assert (prose.sql, prose.permit.reason, prose.result) == ("", "the answer holds no SQL", None)
+    assert "DELETE" in delete.permit.reason
+    assert delete.result is None
+    assert broken.result.error == "no such column: colour"
+    assert last.result.rows == [(2,)]
+
+
+def test_the_prompt_carries_evidence_and_dialect():
+    engine = Recorded("SELECT 1")
+    request = Request("How many?", "【DB_ID】 shop", evidence="count rows", dialect="postgres")
+    given = answer(engine, template_named("schema-first"), request)
+    assert "PostgreSQL" in engine.prompts[0].system
+    assert "count rows" in engine.prompts[0].user
+    assert given.permit.allowed
+    assert given.result is None
+
+
+def test_what_the_guard_wrote_is_what_runs():
+    seen = []
+
+    def run(sql):
+        seen.append(sql)
+
+    finish("q", "SELECT /*! evil */ a FROM t WHERE b REGEXP 'x' -- c", dialect="mysql", run=run)
+    finish("q", "SELECT load_file('x')", dialect="mysql", run=run)
+    assert seen == ["SELECT a FROM t WHERE b REGEXP 'x'"]
