@@ -1,0 +1,250 @@
+"""Sample values: one bounded statement a table, and what to do where a table or a column cannot be read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import types
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from sqlfocus.errors import UserError
+from sqlfocus.schema.connect import place, reason
+from sqlfocus.schema.values import choose_values, read_at_most
+
+# A table of more rows is read only so far, for each column.
+SQLITE_ROWS = 10_000
+# Of a server's tables and of all views so many rows are read, for all columns together.
+ROWS = 1_000
+# A view may have to read all of a big table to give its first row.
+SECONDS = 10
+# Longer values are never shown; no need to fetch them whole.
+_LONGEST_TEXT = 300
+# SQLite takes 500 terms in a compound statement; a column takes two.
+_COLUMNS_A_COMPOUND = 200
+
+
+# What drivers raise on fetching: their own errors, and Python's where a value has no Python form.
+_UNREADABLE = (SQLAlchemyError, ValueError, TypeError, ArithmeticError)
+_Chosen = tuple[dict[str, tuple[str, ...]], list[str]]
+TypedName = tuple[str, types.TypeEngine[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table to sample: ``columns`` are pairs of a name and SQLAlchemy's type."""
+
+    name: str
+    columns: Sequence[TypedName]
+    schema: str | None = None
+    is_view: bool = False
+
+    @property
+    def label(self) -> str:
+        """What to call the table in a warning."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """``examples`` for each column that can be read; ``warnings`` for what cannot."""
+
+    examples: dict[str, tuple[str, ...]]
+    warnings: list[str]
+
+
+def sample(connection: Connection, source: Source, max_values: int) -> Samples:
+    """Choose sample values for the columns of a table, with one statement if all of them can be read.
+
+    With ``max_values=0`` that statement only asks whether they can. A column that cannot be selected is left out with a
+    warning; one whose values cannot be fetched stays, without values, with a warning. Empty ``examples`` say that
+    nothing of the table can be read.
+
+    Raises:
+        UserError: the connection is lost.
+    """
+    if not source.columns:
+        return Samples({}, [f"{source.label}: left out, it has no columns"])
+    try:
+        return Samples(*_choose(connection, source, source.columns, max_values))
+    except _UNREADABLE as error:
+        why = _recover(connection, error)
+        if _out_of_time(error):
+            return Samples(
+                dict.fromkeys((name for name, _ in source.columns), ()),
+                [f"{source.label}: no values shown, reading took more than {SECONDS} seconds"],
+            )
+    examples: dict[str, tuple[str, ...]] = {}
+    notes: list[str] = []
+    for column in source.columns:
+        found, said = _column_alone(connection, source, column, max_values)
+        examples |= found
+        notes += said
+    if not examples:
+        notes = [f"{source.label}: left out, cannot be read ({why})"]
+    return Samples(examples, notes)
+
+
+def _column_alone(connection: Connection, source: Source, column: TypedName, max_values: int) -> _Chosen:
+    name = column[0]
+    try:
+        return _choose(connection, source, [column], max_values)
+    except _UNREADABLE as error:
+        why = _recover(connection, error)
+    try:
+        _choose(connection, source, [column], 0)
+    except _UNREADABLE as error:
+        return {}, [f"{source.label}.{name}: left out, cannot be read ({_recover(connection, error)})"]
+    return {name: ()}, [f"{source.label}.{name}: no values shown, they cannot be read ({why})"]
+
+
+def _recover(connection: Connection, error: BaseException) -> str:
+    if connection.invalidated or connection.closed:
+        why = reason(error, connection.engine.url)
+        raise UserError(f"{place(connection.engine.url)}: the connection was lost ({why}); try again") from error
+    connection.rollback()
+    return reason(error, connection.engine.url)
+
+
+def _out_of_time(error: BaseException) -> bool:
+    cause = getattr(error, "orig", None)
+    if not isinstance(error, DBAPIError) or cause is None:
+        return False
+    # PostgreSQL's query_canceled; MariaDB's and MySQL's numbers; SQLite's message.
+    code = getattr(cause, "sqlstate", None) or (cause.args[0] if cause.args else None)
+    return code in ("57014", 1969, 3024, "interrupted")
+
+
+def _choose(
+    connection: Connection,
+    source: Source,
+    columns: Sequence[TypedName],
+    max_values: int,
+) -> _Chosen:
+    count = read_at_most(max_values)
+    exact = connection.dialect.name == "sqlite" and not source.is_view and count
+    with _time_limit(connection):
+        found = (
+            _distinct(connection, source.name, columns, count) if exact else _first(connection, source, columns, count)
+        )
+    examples: dict[str, tuple[str, ...]] = {}
+    notes: list[str] = []
+    for (name, type_), values in zip(columns, found, strict=True):
+        where = f"{source.label}.{name}"
+        if connection.dialect.name == "sqlite":
+            try:
+                values = _as_declared(values, type_, connection.dialect)
+            except UnicodeError:
+                notes.append(f"{where}: no values shown, they are not UTF-8")
+                values = []
+            except (ValueError, TypeError, ArithmeticError):
+                notes.append(f"{where}: no values shown, they are not of the declared type {type_!s}")
+                values = []
+        examples[name] = choose_values(values, str(type_), max_values)
+    return examples, notes
+
+
+def _distinct(connection: Connection, table: str, columns: Sequence[TypedName], count: int) -> list[list[Any]]:
+    """The first ``count`` distinct values of each column of an SQLite table, in the order that SQLite finds them.
+
+    That order is an index's or the rows', as SQLite's planner sees fit, and M-Schema's reference shows it. A plain
+    SELECT DISTINCT on each column gives it, but reads a big table whole where a column has few values. So that is asked
+    of small tables only, and of the first rows of big ones; which of the two, the statement finds out by itself.
+    """
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    source = quoted(table)
+    terms = [
+        f"SELECT {i}, +x FROM (SELECT DISTINCT {quoted(name)} AS x FROM {source}"
+        f" WHERE (SELECT n FROM size) <= {SQLITE_ROWS} LIMIT {count}) UNION ALL "
+        f"SELECT {i}, +x FROM (SELECT DISTINCT x FROM (SELECT {quoted(name)} AS x FROM {source}"
+        f" WHERE (SELECT n FROM size) > {SQLITE_ROWS} LIMIT {SQLITE_ROWS}) LIMIT {count})"
+        for i, (name, _) in enumerate(columns)
+    ]
+    compounds = (
+        " UNION ALL ".join(terms[start : start + _COLUMNS_A_COMPOUND])
+        for start in range(0, len(terms), _COLUMNS_A_COMPOUND)
+    )
+    statement = (
+        f"WITH size(n) AS (SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {SQLITE_ROWS + 1})) "
+        + " UNION ALL ".join(f"SELECT * FROM ({compound})" for compound in compounds)
+    )
+    found: list[list[Any]] = [[] for _ in columns]
+    for i, value in connection.exec_driver_sql(statement):
+        found[i].append(value)
+    return found
+
+
+def _first(connection: Connection, source: Source, columns: Sequence[TypedName], count: int) -> list[list[Any]]:
+    """The first ``count`` distinct values of each column among the table's first rows."""
+    table = sa.table(source.name, *(sa.column(name) for name, _ in columns), schema=source.schema)
+    selected = [_selected(table.c[name], type_) for name, type_ in columns]
+    rows = connection.execute(sa.select(*selected).select_from(table).limit(ROWS if count else 0)).fetchall()
+    return [_first_distinct((row[i] for row in rows), count) for i in range(len(columns))]
+
+
+def _selected(column: sa.ColumnElement[Any], type_: types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
+    if isinstance(type_, types.LargeBinary):  # permission is asked for, the bytes are not fetched
+        return sa.case((column.is_(None), None), else_=None)
+    is_text = isinstance(type_, types.String) and not isinstance(type_, types.Enum)
+    if is_text and not 0 < (getattr(type_, "length", None) or 0) <= _LONGEST_TEXT:
+        return sa.func.substr(column, 1, _LONGEST_TEXT)
+    return column
+
+
+def _first_distinct(values: Iterable[Any], count: int) -> list[Any]:
+    found: dict[Any, Any] = {}
+    for value in values:
+        found.setdefault(repr(value), value)
+        if len(found) >= count:
+            break
+    return list(found.values())
+
+
+def _as_declared(values: Sequence[Any], type_: types.TypeEngine[Any], dialect: sa.Dialect) -> list[Any]:
+    """SQLite's values as SQLAlchemy reads them for the declared type.
+
+    Raises:
+        UnicodeError: some are not UTF-8.
+        ValueError, TypeError, ArithmeticError: some are not of that type.
+    """
+    for value in values:
+        if isinstance(value, str):
+            value.encode("utf-8")
+    if isinstance(type_, types.Boolean) and any(value not in (None, 0, 1) for value in values):
+        return list(values)  # bool() would make True of 'F'
+    if isinstance(type_, types.JSON):
+        return list(values)
+    process = type_.dialect_impl(dialect).result_processor(dialect, None)
+    return list(values) if process is None else [process(value) for value in values]
+
+
+def limit_time(connection: Connection) -> None:
+    """Let a server stop statements of this connection after some seconds; :func:`sample` does it for SQLite."""
+    limits = {
+        "postgresql": f"SET statement_timeout = {SECONDS * 1000}",
+        "mariadb": f"SET SESSION max_statement_time = {SECONDS}",
+        "mysql": f"SET SESSION max_execution_time = {SECONDS * 1000}",
+    }
+    name = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else connection.dialect.name
+    if name in limits:
+        connection.exec_driver_sql(limits[name])
+        connection.commit()
+
+
+@contextmanager
+def _time_limit(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    end = time.monotonic() + SECONDS
+    driver.set_progress_handler(lambda: int(time.monotonic() > end), 100_000)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
