@@ -1,0 +1,192 @@
+"""``sqlfocus evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlfocus.corpus.example import Example
+    from sqlfocus.evaluation.score import Evaluation
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--model", nargs="+", default=[], help="adapter, merged model, hub name or GGUF file; several")
+    parser.add_argument("--data", type=Path, help="JSONL file of questions with their SQL")
+    parser.add_argument(
+        "--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="file for the predictions of --model, replaced if it is there (default: output/predictions.jsonl)",
+    )
+    parser.add_argument(
+        "--predictions", type=Path, nargs="+", default=[], help="score saved predictions, without a model"
+    )
+    parser.add_argument("--limit", type=int, help="ask so many questions, spread evenly over the file")
+    parser.add_argument("--exclude_databases", nargs="+", default=[], metavar="DB_ID", help="leave their questions out")
+    parser.add_argument("--rule", choices=("spider", "bird"), default="spider", help="when two results are equal")
+    parser.add_argument("--prompt_template", help="how a base model is asked (default: schema-first)")
+    parser.add_argument(
+        "--schema_dir",
+        type=Path,
+        help="folder with a schema text <db_id>.txt a database; default: schemas/ beside the data file where there is "
+        "one, else the schemas are read from the databases",
+    )
+    parser.add_argument(
+        "--hub", choices=("huggingface", "modelscope"), default="huggingface", help="where models come from"
+    )
+    parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once")
+    parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer")
+    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="of the tables")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, save the predictions, print the tables."""
+    from sqlfocus.errors import UserError
+    from sqlfocus.evaluation.report import database_table, notes, table
+
+    if not args.model and not args.predictions:
+        raise UserError("nothing to evaluate; name a model with --model or a file of predictions with --predictions")
+    if args.model and args.data is None:
+        raise UserError("which questions? name a JSONL file with --data, for instance data/dev_data.jsonl")
+    for name in ("limit", "batch_size", "max_new_tokens"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UserError(f"--{name} {value}: it has to be at least 1")
+    if args.prompt_template is not None:
+        from sqlfocus.corpus.prompt import template_named
+
+        template_named(args.prompt_template)
+
+    evaluations = [*_models(args), *_saved(args)]
+    markdown = args.format == "markdown"
+    print_out = sys.stdout.write
+    print_out(table(evaluations, markdown=markdown) + "\n\n")
+    for line in notes(evaluations):
+        print_out(line + "\n")
+    print_out("\n" + database_table(evaluations, markdown=markdown) + "\n")
+    return 0
+
+
+def _models(args: argparse.Namespace) -> list[Evaluation]:
+    """Ask each model, and keep what it wrote even where Ctrl-C or the next model's error ends it."""
+    if not args.model:
+        return []
+    from sqlfocus.corpus.example import read_examples
+    from sqlfocus.evaluation.evaluate import database_file
+    from sqlfocus.evaluation.saved import write_predictions
+    from sqlfocus.evaluation.score import Evaluation
+
+    read = read_examples(args.data)
+    examples = [one for one in read if one.db_id not in args.exclude_databases]
+    excluded = len(read) - len(examples)
+    examples = _spread(examples, args.limit)
+    for db_id in {example.db_id for example in examples}:
+        database_file(args.databases, db_id)  # what is missing is said before a model is loaded
+    schema_of = _schemas(args)
+    output = args.output or Path("output/predictions.jsonl")
+    evaluations: list[Evaluation] = []
+    try:
+        for model in args.model:
+            evaluations.append(Evaluation(model, args.rule, excluded=excluded))
+            _ask(args, evaluations[-1], examples, schema_of)
+            written = write_predictions(output, evaluations)
+            sys.stderr.write(f"{written} predictions: {output}\n")
+    except KeyboardInterrupt as stop:
+        kept = write_predictions(output, evaluations)
+        raise KeyboardInterrupt(f"Stopped; {kept} predictions are kept in {output}.") from stop
+    return evaluations
+
+
+def _ask(
+    args: argparse.Namespace, evaluation: Evaluation, examples: list[Example], schema_of: Callable[[str], str]
+) -> None:
+    """Ask one model, which is gone from memory on return; ``evaluation`` fills as it answers."""
+    from tqdm import tqdm
+
+    from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
+    from sqlfocus.inference.transformers import load_engine
+
+    model = evaluation.model
+    engine, template = load_engine(
+        model, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
+    )
+    with tqdm(total=len(examples), desc=model, unit="question", file=sys.stderr) as bar:
+        predict = engine_predictor(engine, template, schema_of, max_new_tokens=args.max_new_tokens, on_done=bar.update)
+        whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=evaluation.add)
+    evaluation.empty_databases = whole.empty_databases
+    _note(model, args, evaluation)
+
+
+def _saved(args: argparse.Namespace) -> list[Evaluation]:
+    from sqlfocus.evaluation.evaluate import evaluate
+    from sqlfocus.evaluation.saved import read_predictions, write_predictions
+
+    evaluations = [
+        evaluate(
+            saved.examples,
+            args.databases,
+            saved.predictor(),
+            model=saved.model,
+            exclude=args.exclude_databases,
+            rule=args.rule,
+        )
+        for path in args.predictions
+        for saved in read_predictions(path)
+    ]
+    if evaluations and args.output is not None and not args.model:
+        write_predictions(args.output, evaluations)
+    return evaluations
+
+
+def _spread(examples: list[Example], limit: int | None) -> list[Example]:
+    if limit is None or limit >= len(examples):
+        return examples
+    return [examples[place * len(examples) // limit] for place in range(limit)]
+
+
+def _schemas(args: argparse.Namespace) -> Callable[[str], str]:
+    """How to get the schema text of a database; which way was taken is said."""
+    import functools
+
+    from sqlfocus.evaluation.evaluate import database_file
+
+    beside = args.data.parent / "schemas"
+    folder = args.schema_dir or (beside if beside.is_dir() else None)
+    sys.stderr.write(f"Schema texts: {folder or 'read from the databases'}\n")
+
+    @functools.cache
+    def schema_of(db_id: str) -> str:
+        if folder is not None:
+            from sqlfocus.training.dataset import read_schema
+
+            return read_schema(folder, db_id)
+        from sqlfocus.schema.database import read_database
+
+        return read_database(str(database_file(args.databases, db_id))).mschema()
+
+    return schema_of
+
+
+def _note(model: str, args: argparse.Namespace, evaluation: Evaluation) -> None:
+    """Write the measurement into the model's own record, from which a merged model's card takes it."""
+    from sqlfocus.errors import UserError
+    from sqlfocus.models.record import read_record
+
+    record = read_record(Path(model)) if Path(model).is_dir() else None
+    if record is None:
+        return
+    score = evaluation.score
+    low, high = score.interval
+    row = {"data": str(args.data), "questions": score.questions, "ex": score.ex, "low": low, "high": high}
+    same = ("data", "questions")
+    record.evaluations = [old for old in record.evaluations if any(old.get(key) != row[key] for key in same)] + [row]
+    try:
+        record.write(Path(model))
+    except UserError as error:
+        sys.stderr.write(f"The measurement is not noted in the model's record: {error}\n")

@@ -1,0 +1,147 @@
+"""Measure a model on questions whose right SQL is known: write, execute, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlfocus.answer import Request, answer_all, finish
+from sqlfocus.corpus.example import Example
+from sqlfocus.corpus.prompt import PromptTemplate
+from sqlfocus.errors import UserError
+from sqlfocus.evaluation.difficulty import hardness
+from sqlfocus.evaluation.score import Evaluation, Prediction
+from sqlfocus.evaluation.verdict import Verdict, compare, orders_its_result
+from sqlfocus.execution.guard import check
+from sqlfocus.execution.runner import Limits, Result, Runner
+from sqlfocus.inference.engine import Engine
+
+# A gold result has to be whole to be compared with.
+LIMITS = Limits(seconds=30.0, rows=200_000, bytes=128 << 20, memory=2 << 30)
+# How many questions of one database are asked together: what Ctrl-C can lose.
+QUESTIONS_AT_ONCE = 64
+
+Predict = Callable[[Sequence[Example]], Sequence[str]]
+"""From questions on one database to what a model writes for them, in their order."""
+
+
+def evaluate(
+    examples: Sequence[Example],
+    databases: Path,
+    predict: Predict,
+    *,
+    model: str = "",
+    exclude: Sequence[str] = (),
+    rule: str = "spider",
+    limits: Limits = LIMITS,
+    on_judged: Callable[[Sequence[Prediction]], None] | None = None,
+) -> Evaluation:
+    """Ask ``predict`` for each question, run what it writes and the gold query, and compare.
+
+    Args:
+        examples: the questions, in SQLite's dialect. They are asked database by database, since the prompts of one
+            share its schema.
+        databases: holds ``<db_id>/<db_id>.sqlite`` or ``<db_id>.sqlite`` (``.db`` will do).
+        predict: from questions to completions; :func:`engine_predictor` makes one.
+        exclude: databases whose questions are left out.
+        rule: ``spider`` or ``bird``; see :mod:`sqlfocus.evaluation.verdict`.
+        on_judged: called with predictions as soon as they are judged, those with a failed gold query included.
+
+    Raises:
+        UserError: a database is missing or cannot be read, an example is in another dialect, or no question is left.
+    """
+    asked = [example for example in examples if example.db_id not in exclude]
+    if not asked:
+        raise UserError("no questions are left to evaluate; check the data file and --exclude_databases")
+    if other := next((example for example in asked if example.dialect != "sqlite"), None):
+        raise UserError(f"{other.db_id}: its questions are in {other.dialect}; evaluate executes on SQLite files only")
+    files = {db_id: database_file(databases, db_id) for db_id in dict.fromkeys(example.db_id for example in asked)}
+    evaluation = Evaluation(model, rule, excluded=len(examples) - len(asked))
+    with Runner(limits) as runner:
+        evaluation.empty_databases = [db_id for db_id, file in files.items() if not _has_rows(runner, file)]
+        for db_id, file in files.items():
+            group = [example for example in asked if example.db_id == db_id]
+            for start in range(0, len(group), QUESTIONS_AT_ONCE):
+                part = group[start : start + QUESTIONS_AT_ONCE]
+                judged = [
+                    _judge(example, completion, runner, file, rule)
+                    for example, completion in zip(part, predict(part), strict=True)
+                ]
+                evaluation.add(judged)
+                if on_judged is not None:
+                    on_judged(judged)
+    return evaluation
+
+
+def _judge(example: Example, completion: str, runner: Runner, file: Path, rule: str) -> Prediction:
+    """Run a question's gold query and the one in ``completion``, and compare their results."""
+    permit = check(example.sql, dialect=example.dialect)
+    gold = runner.run(file, example.sql) if permit.allowed else Result(error=permit.reason)
+    if gold.truncated:
+        gold = Result(error=f"the gold result is cut at {len(gold.rows)} rows")
+    answer = finish(
+        example.question,
+        completion,
+        dialect=example.dialect,
+        run=None if gold.error else lambda sql: runner.run(file, sql),
+    )
+    if gold.error:
+        level = hardness(example.sql, dialect=example.dialect) if permit.parsed else ""
+        return Prediction(example, answer, Verdict.GOLD_FAILED, level, gold, gold.error)
+    if answer.result is None:
+        verdict = Verdict.REFUSED if answer.permit.parsed else Verdict.UNPARSABLE
+        reason = answer.permit.reason
+    else:
+        ordered = orders_its_result(example.sql, dialect=example.dialect)
+        verdict = compare(answer.result, gold, ordered=ordered, rule=rule)
+        reason = answer.result.error
+    return Prediction(example, answer, verdict, hardness(example.sql, dialect=example.dialect), gold, reason)
+
+
+def engine_predictor(
+    engine: Engine,
+    template: PromptTemplate,
+    schema_of: Callable[[str], str],
+    *,
+    max_new_tokens: int = 256,
+    on_done: Callable[[int], None] | None = None,
+) -> Predict:
+    """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name."""
+
+    def predict(examples: Sequence[Example]) -> list[str]:
+        requests = [Request(one.question, schema_of(one.db_id), one.evidence, one.dialect) for one in examples]
+        answers = answer_all(engine, template, requests, max_new_tokens=max_new_tokens, on_done=on_done)
+        return [one.completion for one in answers]
+
+    return predict
+
+
+def database_file(databases: Path, db_id: str) -> Path:
+    """The file of a database in any of the benchmarks' layouts.
+
+    Raises:
+        UserError: there is none.
+    """
+    for ending in ("sqlite", "db"):
+        for file in (databases / db_id / f"{db_id}.{ending}", databases / f"{db_id}.{ending}"):
+            if file.is_file():
+                return file
+    if not databases.is_dir():
+        raise UserError(f"{databases}: no such folder of databases; check --databases")
+    raise UserError(
+        f"{databases}: no database {db_id} there (neither {db_id}/{db_id}.sqlite nor {db_id}.sqlite); "
+        f"check --databases, or leave its questions out with --exclude_databases {db_id}"
+    )
+
+
+def _has_rows(runner: Runner, file: Path) -> bool:
+    tables = runner.run(
+        file, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    if tables.error:
+        raise UserError(f"{file}: cannot be read as a database ({tables.error})")
+    for (name,) in tables.rows:
+        quoted = name.replace('"', '""')
+        if runner.run(file, f'SELECT 1 FROM "{quoted}" LIMIT 1').rows:
+            return True
+    return False

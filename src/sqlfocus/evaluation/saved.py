@@ -1,0 +1,68 @@
+"""Predictions on disk: written as JSON lines, read to be scored again without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlfocus.corpus.example import Example
+from sqlfocus.errors import UserError
+from sqlfocus.evaluation.evaluate import Predict
+from sqlfocus.evaluation.score import Evaluation
+from sqlfocus.files import read_json_lines, write_json_lines
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPredictions:
+    """One model's questions and what it wrote for them."""
+
+    model: str
+    examples: list[Example] = field(default_factory=list)
+    completions: list[str] = field(default_factory=list)
+
+    def predictor(self) -> Predict:
+        """Answers each question with what the file has for it; questions that are equal, in the file's order."""
+        left: dict[Example, list[str]] = {}
+        for example, completion in zip(self.examples, self.completions, strict=True):
+            left.setdefault(example, []).append(completion)
+        return lambda examples: [left[example].pop(0) for example in examples]
+
+
+def write_predictions(path: Path, evaluations: Sequence[Evaluation]) -> int:
+    """Write the predictions of all evaluations, atomically, and return how many there are."""
+    rows = (
+        {"model": evaluation.model, **prediction.to_json()}
+        for evaluation in evaluations
+        for prediction in [*evaluation.predictions, *evaluation.gold_failed]
+    )
+    return write_json_lines(path, rows)
+
+
+def read_predictions(path: Path) -> list[SavedPredictions]:
+    """Read a predictions file: one entry a model, in the file's order.
+
+    A row needs ``db_id``, ``question``, ``gold``, and ``completion`` or ``sql``; without ``model`` it is the file's.
+
+    Raises:
+        UserError: the file is missing or empty, or a row lacks a field (with file and line).
+    """
+    models: dict[str, SavedPredictions] = {}
+    for number, row in read_json_lines(path):
+        where = f"{path}:{number}"
+        if not isinstance(row, dict):
+            raise UserError(f"{where}: a prediction is a JSON object, this is {type(row).__name__}")
+        name = str(row.get("model") or path.stem)
+        saved = models.setdefault(name, SavedPredictions(name))
+        saved.examples.append(Example.from_json({**row, "sql": _text(row, "gold", where)}, where))
+        saved.completions.append(_text(row, "completion" if row.get("completion") is not None else "sql", where))
+    if not models:
+        raise UserError(f"{path}: the file holds no predictions; make one with `sqlfocus evaluate --model … --output`")
+    return list(models.values())
+
+
+def _text(row: dict[str, Any], name: str, where: str) -> str:
+    if not isinstance(row.get(name), str):
+        raise UserError(f'{where}: the prediction has no text in "{name}"')
+    return str(row[name])
