@@ -13,6 +13,18 @@ from sqlfocus.evaluation.score import Score
 from sqlfocus.evaluation.verdict import Verdict
 from sqlfocus.execution.runner import Limits
 from sqlfocus.inference.engine import Completion
+from zoo import EXAMPLES, make_zoo
+
+
+@pytest.fixture
+def databases(tmp_path):
+    return make_zoo(tmp_path / "databases")
+
+
+@pytest.fixture
+def examples():
+    return list(EXAMPLES)
+
 
 WRITTEN = {
     "How many animals are there?": "```sql\nSELECT COUNT(id) FROM animal;\n```",

@@ -2,14 +2,21 @@
 
 import sqlite3
 
-import pytest
-
 from sqlfocus.corpus.example import Example
 
+EXAMPLES = [
+    Example("How many animals are there?", "SELECT count(*) FROM animal", "zoo"),
+    Example("Names by legs?", "SELECT name, legs FROM animal ORDER BY legs, id", "zoo"),
+    Example("Which animals have 4 legs?", "SELECT name FROM animal WHERE legs = 4", "zoo"),
+    Example("Which keepers?", "SELECT name FROM keeper", "zoo"),
+    Example("What do they weigh?", "SELECT avg(weight) FROM animal", "zoo"),
+    Example("Which things?", "SELECT id FROM thing", "bare"),
+    Example("Colours?", "SELECT colour FROM animal", "zoo"),
+]
 
-@pytest.fixture
-def databases(tmp_path):
-    folder = tmp_path / "databases"
+
+def make_zoo(folder):
+    """Make the databases in ``folder``, one in each of the layouts, and return it."""
     (folder / "zoo").mkdir(parents=True)
     with sqlite3.connect(folder / "zoo" / "zoo.sqlite") as connection:
         connection.execute("CREATE TABLE animal (id INTEGER PRIMARY KEY, name TEXT, legs INTEGER, weight REAL)")
@@ -20,16 +27,3 @@ def databases(tmp_path):
         connection.execute("CREATE TABLE thing (id INTEGER PRIMARY KEY)")
     connection.close()
     return folder
-
-
-@pytest.fixture
-def examples():
-    return [
-        Example("How many animals are there?", "SELECT count(*) FROM animal", "zoo"),
-        Example("Names by legs?", "SELECT name, legs FROM animal ORDER BY legs, id", "zoo"),
-        Example("Which animals have 4 legs?", "SELECT name FROM animal WHERE legs = 4", "zoo"),
-        Example("Which keepers?", "SELECT name FROM keeper", "zoo"),
-        Example("What do they weigh?", "SELECT avg(weight) FROM animal", "zoo"),
-        Example("Which things?", "SELECT id FROM thing", "bare"),
-        Example("Colours?", "SELECT colour FROM animal", "zoo"),
-    ]
