@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from sqlfocus.corpus.example import Example
-from sqlfocus.corpus.readers import Conversation, read_training_rows
+from sqlfocus.corpus.readers import FORMS, Conversation, read_training_rows
 from sqlfocus.errors import UserError
 
 EXAMPLE = {"question": "How many singers?", "sql": "SELECT count(*) FROM singer", "db_id": "concert_singer"}
@@ -105,3 +107,16 @@ def test_what_is_not_text_and_what_is_not_there_are_said(tmp_path):
         read_training_rows(tmp_path / "rows.json")
     with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
         read_training_rows(tmp_path / "none.jsonl")
+
+
+def test_the_documented_rows_are_read_as_their_forms(tmp_path):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^```json\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    kinds = []
+    for row in rows:
+        (tmp_path / "row.jsonl").write_text(row, encoding="utf-8")
+        (read,) = read_training_rows(tmp_path / "row.jsonl")
+        kinds.append(type(read))
+    assert kinds == [Example, Conversation, Conversation, Conversation]
+    for fields in FORMS.values():
+        assert all(f"`{field}`" in text for field in fields)

@@ -25,7 +25,7 @@ CREATE TABLE products (
     category TEXT NOT NULL,
     price INTEGER NOT NULL, -- in cents / 标价，分
     stock INTEGER NOT NULL,
-    discontinued INTEGER NOT NULL -- 0 = on sale, 1 = no longer sold / 停售
+    discontinued INTEGER NOT NULL -- 0 = on sale, 1 = no longer sold / 0 在售，1 停售
 );
 
 CREATE TABLE suppliers (
