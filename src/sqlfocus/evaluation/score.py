@@ -41,7 +41,7 @@ class Score:
             return 0.0, 1.0
         middle = (self.ex + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(self.ex * (1 - self.ex) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        return (middle - half if self.right else 0.0), (middle + half if self.right < n else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
