@@ -12,7 +12,7 @@ setup: .venv/.done  ## the environment, with everything that tests need
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-demo: setup  ## the whole chain on the sample database with a small model
+demo: setup  ## the whole chain on the sample database with a small model (under construction)
 	$(BIN)/sqlfocus demo
 
 test: setup lint  ## all tests; database servers are installed and started where they are missing

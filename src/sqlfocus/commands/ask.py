@@ -1,0 +1,90 @@
+"""``sqlfocus ask``: a question to a database, answered with SQL and its rows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("question", help="the question, in the language the model was trained for")
+    parser.add_argument("--model", required=True, help="adapter, merged model, base, or GGUF file")
+    parser.add_argument("--database", required=True, help="SQLite file, or a URL like mysql://user:password@host/db")
+    parser.add_argument("--evidence", default="", help="a hint that the question needs")
+    parser.add_argument("--schema", help="which schema of the database (PostgreSQL, MySQL)")
+    parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--rows", type=int, default=20, help="most rows to print (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the SQL and its rows; status 1 where the model's answer is no SQL that may and does run."""
+    from sqlfocus.answer import Request, answer
+    from sqlfocus.errors import UserError
+    from sqlfocus.execution.runner import open_runner
+    from sqlfocus.schema.database import read_database
+
+    if not args.question.strip():
+        raise UserError("the question is empty")
+    database = read_database(args.database, schema=args.schema)
+    for warning in database.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    from sqlfocus.inference.transformers import load_engine
+
+    engine, template = load_engine(args.model, prompt_template=args.prompt_template)
+    execution = open_runner(args.database)
+    try:
+        request = Request(args.question, database.mschema(), args.evidence, database.dialect, execution.run)
+        given = answer(engine, template, request)
+    finally:
+        execution.close()
+    if not given.sql:
+        sys.stderr.write(f"The model answered with no SQL: {given.completion.strip()[:300]}\n")
+        return 1
+    print(given.sql)  # noqa: T201
+    if given.result is None:
+        sys.stderr.write(f"Not run: {given.permit.reason}\n")
+        return 1
+    if given.result.error:
+        sys.stderr.write(f"It does not run: {given.result.error}\n")
+        return 1
+    print()  # noqa: T201
+    print(table(given.result.columns, given.result.rows[: args.rows]))  # noqa: T201
+    left = len(given.result.rows) - args.rows
+    if left > 0 or given.result.truncated:
+        more = "more rows" if given.result.truncated else f"{left} more rows"
+        sys.stderr.write(f"… and {more}; --rows shows more\n")
+    return 0
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as aligned text; a Chinese character takes two places.
+
+    >>> print(table(["city", "n"], [("上海", 3), ("Oslo", None)]))
+    city  n
+    ────  ────
+    上海  3
+    Oslo  NULL
+    """
+    cells = [list(map(str, columns)), *([_shown(value) for value in row] for row in rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["─" * width for width in widths])
+    return "\n".join(
+        "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def _shown(value: Any) -> str:
+    text = "NULL" if value is None else str(value)
+    return " ".join(text.split()) if "\n" in text or "\t" in text else text
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
