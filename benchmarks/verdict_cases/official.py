@@ -1,8 +1,8 @@
 """Spider's official evaluator, in the environment of the PyPI package nl2sql360, which carries a copy of it.
 
-Reads a JSON object ``{"databases": DIR, "items": [[db_id, gold, predicted], …], "seconds": N}`` from standard input,
-writes a list of ``[default, keep_distinct, hardness]``: the two verdicts are true, false, or text that says why there is
-none. ``default`` strips DISTINCT from both queries, as the evaluator does unless told.
+Reads a JSON object ``{"databases": DIR, "items": [[db_id, gold, predicted], …], "seconds": N}`` from its input and
+writes a list of ``[default, keep_distinct, hardness]``: the two verdicts are true, false, or text that says why there
+is none. ``default`` strips DISTINCT from both queries, as the evaluator does unless told.
 """
 
 from __future__ import annotations

@@ -140,8 +140,7 @@ def test_nothing_is_written_whatever_the_sql(runner, database, journal):
     before = hashlib.sha256(database.read_bytes()).hexdigest()
     for sql in WRITES:
         result = runner.run(database, sql.format(folder=folder))
-        assert result.error, sql
-        assert result.rows == []
+        assert result.error.startswith("refused:"), (sql, result)
     assert len(runner.run(database, "SELECT * FROM item").rows) == 100
     assert hashlib.sha256(database.read_bytes()).hexdigest() == before
     assert list(folder.iterdir()) == [database]

@@ -121,7 +121,7 @@ def _explain(failure: sqlite3.Error, seconds: float) -> str:
     text = str(failure)
     if text == "interrupted":
         return f"timeout: stopped after {seconds:g} s"
-    if text in ("not authorized", "authorizer malfunction") or "prohibited" in text:
+    if any(words in text for words in ("not authorized", "authorization denied", "prohibited", "readonly database")):
         return f"refused: a query may only read ({text})"
     return text
 
