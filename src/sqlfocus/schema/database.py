@@ -98,40 +98,36 @@ class _Reader:
         if not names:
             raise UserError(f"{self.where}: there are no tables" + (f" in schema {label}" if label else ""))
         chosen = [name for _, name in pick_names(names, wanted, exclude, where=self.where)]
-        columns = self._columns(chosen)
-        keys = self._details(self.inspector.get_multi_pk_constraint, "primary keys", list(columns))
-        references = self._details(self.inspector.get_multi_foreign_keys, "foreign keys", list(columns))
-        comments = self._comments(list(columns))
+        columns = self._details(self.inspector.get_multi_columns, "columns", chosen, single=self.inspector.get_columns)
+        readable = [name for name in chosen if name in columns]
+        types_ = self._type_names(columns)
+        keys = self._details(self.inspector.get_multi_pk_constraint, "primary key", readable)
+        references = self._details(self.inspector.get_multi_foreign_keys, "foreign keys", readable)
+        comments = self._comments(readable)
         limit_time(self.connection)
-        tables = []
-        for name, listed in columns.items():
-            typed = [(column["name"], column["type"]) for column in listed]
+        tables: list[Table] = []
+        for name in readable:
+            typed = [(column["name"], column["type"]) for column in columns[name]]
             samples = sample(self.connection, Source(name, typed, self.schema, name in views), max_values)
             self.warnings += samples.warnings
             if not samples.examples:
                 continue
             comment, column_comments = comments.get(name, ("", {}))
             primary = (keys.get(name) or {}).get("constrained_columns") or ()
-            table = Table(
-                name,
-                tuple(
-                    Column(
-                        column["name"],
-                        column["type_name"],
-                        (column.get("comment") or column_comments.get(column["name"].lower()) or "").strip(),
-                        column["name"] in primary,
-                        samples.examples[column["name"]],
-                    )
-                    for column in listed
-                    if column["name"] in samples.examples
-                ),
-                comment,
-                label,
-                self._foreign_keys(references.get(name) or (), samples.examples),
+            shown = tuple(
+                Column(
+                    column["name"],
+                    types_[name, column["name"]],
+                    (column.get("comment") or column_comments.get(column["name"].lower()) or "").strip(),
+                    column["name"] in primary,
+                    samples.examples[column["name"]],
+                )
+                for column in columns[name]
+                if column["name"] in samples.examples
             )
-            tables.append(table)
+            tables.append(Table(name, shown, comment.strip(), label, self._foreign_keys(references.get(name), shown)))
         if not tables:
-            raise UserError(f"{self.where}: no table could be read; the first: {self.warnings[0]}")
+            raise UserError(f"{self.where}: no table can be read; {self.warnings[0]}")
         gone = set(names) - {(table.schema, table.name) for table in tables}
         return Database(self.name, without_keys_to(tables, gone), self.dialect, tuple(self.warnings))
 
@@ -147,28 +143,20 @@ class _Reader:
             raise UserError(f"{self.where}: the list of tables cannot be read ({why})") from error
         return tables, views
 
-    def _columns(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        """Each table's columns, as SQLAlchemy has them and with ``type_name``; what cannot be read is left out."""
-        found = self._details(self.inspector.get_multi_columns, "columns", names, single=self.inspector.get_columns)
-        unknown = {name for name, listed in found.items() if any(type(c["type"]) is types.NullType for c in listed)}
-        own = self._own_type_names() if unknown and self.dialect != "sqlite" else {}
-        readable: dict[str, list[dict[str, Any]]] = {}
-        for name in names:
-            if name in found:
-                readable[name] = [
-                    {**column, "type_name": own.get((name, column["name"])) or str(column["type"])}
-                    for column in found[name]
-                ]
-        return readable
-
-    def _own_type_names(self) -> dict[tuple[str, str], str]:
-        """The database's names of the types that SQLAlchemy does not know."""
-        what = "udt_name" if self.dialect == "postgres" else "data_type"
-        schema = self.schema or self.inspector.default_schema_name
-        statement = sa.text(
-            f"SELECT table_name, column_name, {what} FROM information_schema.columns WHERE table_schema = :s"
-        )
-        return {(row[0], row[1]): row[2] for row in self.connection.execute(statement, {"s": schema})}
+    def _type_names(self, columns: Mapping[str, Sequence[Any]]) -> dict[tuple[str, str], str]:
+        """What each column's type is called: as SQLAlchemy calls it, or as the server does where SQLAlchemy cannot."""
+        known = {(name, column["name"]): column["type"] for name, listed in columns.items() for column in listed}
+        names = {column: str(type_) for column, type_ in known.items()}
+        unknown = {column for column, type_ in known.items() if isinstance(type_, types.NullType)}
+        if unknown and self.dialect != "sqlite":
+            what = "udt_name" if self.dialect == "postgres" else "data_type"
+            query = (
+                f"SELECT table_name, column_name, {what} FROM information_schema.columns WHERE table_schema = :schema"
+            )
+            schema = self.schema or self.inspector.default_schema_name
+            rows = self.connection.execute(sa.text(query), {"schema": schema})
+            names |= {(row[0], row[1]): str(row[2]) for row in rows if (row[0], row[1]) in unknown}
+        return names
 
     def _details(
         self,
@@ -211,14 +199,19 @@ class _Reader:
         found = self._details(self.inspector.get_multi_table_comment, "comment", names)
         return {name: ((value or {}).get("text") or "", {}) for name, value in found.items()}
 
-    def _foreign_keys(self, keys: Sequence[Mapping[str, Any]], columns: Mapping[str, Any]) -> tuple[ForeignKey, ...]:
-        return tuple(
-            ForeignKey(
-                tuple(key["constrained_columns"]),
-                key["referred_table"],
-                tuple(key["referred_columns"]),
-                "" if key.get("referred_schema") == self.schema else key.get("referred_schema") or "",
-            )
-            for key in keys
-            if all(column in columns for column in key["constrained_columns"])
-        )
+    def _foreign_keys(
+        self, keys: Sequence[Mapping[str, Any]] | None, columns: Sequence[Column]
+    ) -> tuple[ForeignKey, ...]:
+        there = {column.name for column in columns}
+        default = self.inspector.default_schema_name
+        found = []
+        for key in keys or ():
+            schema = key.get("referred_schema") or (self.schema and default)
+            # SQLite lets a key refer to a table that is not there, and then knows no columns.
+            pairs = list(zip(key["constrained_columns"], key["referred_columns"], strict=False))
+            if pairs and all(column in there for column, _ in pairs):
+                own, referred = zip(*pairs, strict=True)
+                found.append(
+                    ForeignKey(own, key["referred_table"], referred, "" if schema in (None, self.schema) else schema)
+                )
+        return tuple(found)

@@ -63,17 +63,22 @@ def _table(head: str, lines: Iterator[tuple[int, str]], number: int) -> Table:
     if opening[1] != "[":
         raise _wrong(*opening)
     columns: list[Column] = []
-    entry = ""
+    entry, started = "", number
     for number, line in lines:
-        if line == "]" and not (entry and not entry.endswith(")")):
+        complete = entry == "" or entry.endswith((")", "),"))
+        if line == "]" and complete:
             if entry:
-                columns.append(_column(entry, number))
+                columns.append(_column(entry, started))
             return Table(name, tuple(columns), comment, schema)
         # The reference breaks an entry where a value has a line break.
-        if entry.endswith("),") and line.startswith("("):
-            columns.append(_column(entry[:-1], number))
-            entry = ""
-        entry = f"{entry}\n{line}" if entry else line
+        if entry and not (entry.endswith("),") and line.startswith("(")):
+            entry += "\n" + line
+            continue
+        if entry:
+            columns.append(_column(entry[:-1], started))
+        if line and not line.startswith("("):
+            raise _wrong(number, line)
+        entry, started = line, number
     raise UserError(f"the text is not M-Schema: the columns of table {name!r} are not closed by a line with ]")
 
 

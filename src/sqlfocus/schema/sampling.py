@@ -25,8 +25,8 @@ ROWS = 1_000
 SECONDS = 10
 # Longer values are never shown; no need to fetch them whole.
 _LONGEST_TEXT = 300
-# SQLite takes 500 terms in a compound statement; a column takes two.
-_COLUMNS_A_COMPOUND = 200
+# SQLite takes 500 terms in a compound statement, and compounds of compounds.
+_TERMS = 400
 
 
 # What drivers raise on fetching: their own errors, and Python's where a value has no Python form.
@@ -115,9 +115,9 @@ def _out_of_time(error: BaseException) -> bool:
     cause = getattr(error, "orig", None)
     if not isinstance(error, DBAPIError) or cause is None:
         return False
-    # PostgreSQL's query_canceled; MariaDB's and MySQL's numbers; SQLite's message.
-    code = getattr(cause, "sqlstate", None) or (cause.args[0] if cause.args else None)
-    return code in ("57014", 1969, 3024, "interrupted")
+    codes = (getattr(cause, "sqlstate", None), *cause.args[:1])
+    # PostgreSQL's query_canceled, MariaDB's and MySQL's numbers, SQLite's message.
+    return any(code in codes for code in ("57014", 1969, 3024, "interrupted"))
 
 
 def _choose(
@@ -158,17 +158,16 @@ def _distinct(connection: Connection, table: str, columns: Sequence[TypedName], 
     """
     quoted = connection.dialect.identifier_preparer.quote_identifier
     source = quoted(table)
-    terms = [
-        f"SELECT {i}, +x FROM (SELECT DISTINCT {quoted(name)} AS x FROM {source}"
-        f" WHERE (SELECT n FROM size) <= {SQLITE_ROWS} LIMIT {count}) UNION ALL "
-        f"SELECT {i}, +x FROM (SELECT DISTINCT x FROM (SELECT {quoted(name)} AS x FROM {source}"
-        f" WHERE (SELECT n FROM size) > {SQLITE_ROWS} LIMIT {SQLITE_ROWS}) LIMIT {count})"
-        for i, (name, _) in enumerate(columns)
-    ]
-    compounds = (
-        " UNION ALL ".join(terms[start : start + _COLUMNS_A_COMPOUND])
-        for start in range(0, len(terms), _COLUMNS_A_COMPOUND)
-    )
+    # A limit of nothing ends a term before it reads a row; a condition would be asked of each row. The plus keeps a
+    # column's type from converting the values of the next.
+    all_rows = f"(SELECT CASE WHEN n <= {SQLITE_ROWS} THEN {count} ELSE 0 END FROM size)"
+    first_rows = f"(SELECT CASE WHEN n <= {SQLITE_ROWS} THEN 0 ELSE {SQLITE_ROWS} END FROM size)"
+    terms = []
+    for i, (name, _) in enumerate(columns):
+        select = f"{quoted(name)} AS x FROM {source} LIMIT"
+        terms.append(f"SELECT {i}, +x FROM (SELECT DISTINCT {select} {all_rows})")
+        terms.append(f"SELECT {i}, +x FROM (SELECT DISTINCT x FROM (SELECT {select} {first_rows}) LIMIT {count})")
+    compounds = (" UNION ALL ".join(terms[start : start + _TERMS]) for start in range(0, len(terms), _TERMS))
     statement = (
         f"WITH size(n) AS (SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {SQLITE_ROWS + 1})) "
         + " UNION ALL ".join(f"SELECT * FROM ({compound})" for compound in compounds)
