@@ -7,9 +7,9 @@ from sqlfocus.corpus.prompt import template_named
 from sqlfocus.errors import UserError
 from sqlfocus.evaluation import evaluate as module
 from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
-from sqlfocus.evaluation.report import database_table, layout, notes, table
+from sqlfocus.evaluation.report import database_table, labels, layout, notes, table
 from sqlfocus.evaluation.saved import read_predictions, write_predictions
-from sqlfocus.evaluation.score import Score
+from sqlfocus.evaluation.score import Evaluation, Score
 from sqlfocus.evaluation.verdict import Verdict
 from sqlfocus.execution.runner import Limits
 from sqlfocus.inference.engine import Completion
@@ -221,6 +221,11 @@ def test_the_tables_show_the_models_side_by_side(databases, examples):
     assert "1 questions left out with their databases." in said
     assert "first: 1 right verdicts rest on two results without rows." in said
     assert any("bare has no rows" in line for line in said)
+
+
+def test_models_are_called_by_the_last_part_of_their_path_where_that_tells_them_apart():
+    assert labels([Evaluation("org/base-7B"), Evaluation("save-model/lora/")]) == ["base-7B", "lora"]
+    assert labels([Evaluation("a/lora"), Evaluation("b/lora")]) == ["a/lora", "b/lora"]
 
 
 def test_wide_characters_are_two_places_wide():

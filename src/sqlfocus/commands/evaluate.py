@@ -116,7 +116,7 @@ def _ask(
     engine, template = load_engine(
         model, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
     )
-    with tqdm(total=len(examples), desc=model, unit="question", file=sys.stderr) as bar:
+    with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
         predict = engine_predictor(engine, template, schema_of, max_new_tokens=args.max_new_tokens, on_done=bar.update)
         whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=evaluation.add)
     evaluation.empty_databases = whole.empty_databases

@@ -20,10 +20,10 @@ def table(evaluations: Sequence[Evaluation], *, markdown: bool = False) -> str:
     shown = [level for level in LEVELS if any(level in scores for scores in levels)]
     head = ["model", "EX", "95 %", "right", "parse", "allowed", "run", *(_heading(level, levels) for level in shown)]
     rows = []
-    for evaluation, scores in zip(evaluations, levels, strict=True):
+    for name, evaluation, scores in zip(labels(evaluations), evaluations, levels, strict=True):
         total = evaluation.score
         low, high = total.interval
-        row = [evaluation.model, f"{total.ex:.3f}", f"{low:.3f}–{high:.3f}", f"{total.right}/{total.questions}"]
+        row = [name, f"{total.ex:.3f}", f"{low:.3f}–{high:.3f}", f"{total.right}/{total.questions}"]
         row += [_share(count, total) for count in (evaluation.parsed, evaluation.permitted, evaluation.ran)]
         rows.append(row + [_ex(scores.get(level)) for level in shown])
     return layout(head, rows, markdown=markdown)
@@ -41,15 +41,15 @@ def database_table(evaluations: Sequence[Evaluation], *, markdown: bool = False)
         ]
         for name in names
     ]
-    return layout(["database", "questions", *(one.model for one in evaluations)], rows, markdown=markdown)
+    return layout(["database", "questions", *labels(evaluations)], rows, markdown=markdown)
 
 
 def notes(evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """What a reader of the table has to know besides, a line each; what holds for all models is said once."""
     yield from dict.fromkeys(line for evaluation in evaluations for line in _shared_notes(evaluation))
-    for evaluation in evaluations:
+    for name, evaluation in zip(labels(evaluations), evaluations, strict=True):
         if evaluation.resting_on_empty:
-            yield f"{evaluation.model}: {evaluation.resting_on_empty} right verdicts rest on two results without rows."
+            yield f"{name}: {evaluation.resting_on_empty} right verdicts rest on two results without rows."
 
 
 def _shared_notes(evaluation: Evaluation) -> Iterator[str]:
@@ -63,6 +63,12 @@ def _shared_notes(evaluation: Evaluation) -> Iterator[str]:
             yield f"  and {len(failed) - GOLD_FAILURES_SHOWN} more; they are in the predictions file"
     for db_id in evaluation.empty_databases:
         yield f"The database {db_id} has no rows, its verdicts tell nothing; --exclude_databases {db_id} leaves it out."
+
+
+def labels(evaluations: Sequence[Evaluation]) -> list[str]:
+    """What to call the models: the last part of a path or hub name where that tells them apart, else all of it."""
+    short = [evaluation.model.rstrip("/").rsplit("/", 1)[-1] for evaluation in evaluations]
+    return short if len(set(short)) == len(short) else [evaluation.model for evaluation in evaluations]
 
 
 def layout(head: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False) -> str:
