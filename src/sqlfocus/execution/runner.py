@@ -78,12 +78,7 @@ class Execution(Protocol):
 
 
 class Runner:
-    """Runs queries on SQLite files, ``workers`` at a time; :meth:`run` may be called by several threads.
-
-    >>> with Runner() as runner:  # doctest: +SKIP
-    ...     runner.run(Path("shop.sqlite"), "SELECT count(*) FROM orders").rows
-    [(1200,)]
-    """
+    """Runs queries on SQLite files, ``workers`` at a time; :meth:`run` may be called by several threads."""
 
     def __init__(self, limits: Limits | None = None, *, workers: int = 1) -> None:
         self.limits = limits or Limits()
