@@ -177,7 +177,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(case, tiny_model, data, tmp_
     ("line", "message"),
     [
         ("{not json}", ":37: not JSON"),
-        ('{"question": "x", "db_id": "farm"}', ':37: the record has no text in "sql"'),
+        ('{"question": "x", "db_id": "farm"}', ":37: not a known form"),
         ('{"question": "x", "sql": "SELECT 1", "db_id": "moon"}', "no schema text for the database moon"),
     ],
 )
