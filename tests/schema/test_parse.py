@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlfocus.errors import UserError
@@ -55,6 +55,7 @@ def as_read(database):
     )
 
 
+@settings(deadline=None)
 @given(NAMES, tables())
 def test_what_is_written_is_read_back_whatever_the_names_comments_and_values(name, tables):
     database = Database(name, tables)
@@ -64,6 +65,7 @@ def test_what_is_written_is_read_back_whatever_the_names_comments_and_values(nam
     assert read.mschema() == text
 
 
+@settings(deadline=None)
 @given(NAMES, tables())
 def test_no_name_comment_or_value_makes_another_line(name, tables):
     lines = Database(name, tables).mschema().splitlines()

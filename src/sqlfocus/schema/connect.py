@@ -73,7 +73,7 @@ def _parse(url: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise UserError(f"the database URL cannot be read; {_URL_FORM}") from error
     # An unescaped @ in a password makes a host of its end, which must not be printed.
-    if "@" in f"{parsed.host}{parsed.database}" and not parsed.drivername.startswith("sqlite"):
+    if url.count("@") > 1 and not parsed.drivername.startswith("sqlite"):
         raise UserError(f"the database URL cannot be read: it has more than one @; {_URL_FORM}")
     return parsed
 

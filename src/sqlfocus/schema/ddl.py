@@ -92,7 +92,7 @@ def read_ddl(path: Path, *, dialect: str | None = None, schema: str | None = Non
 def table_comments(create_table: str) -> tuple[str, dict[str, str]]:
     """The comments in the text of one SQLite CREATE TABLE: the table's, and the columns' by lower-case name."""
     reader = _ScriptReader("sqlite")
-    reader.read(Statement.of(create_table))
+    reader.read(Statement.of(create_table, "sqlite"))
     for table in reader.drafts.tables.values():
         return table.comment, {column.name.lower(): column.comment for column in table.columns if column.comment}
     return "", {}
@@ -213,7 +213,7 @@ class _ScriptReader:
         self.drafts.keep(table)
 
     def _define_by_query(self, table: DraftTable, tokens: Tokens) -> None:
-        table.columns = view_columns(tokens.text().rstrip(";"), self.dialect, list(self.drafts.tables.values()))
+        table.columns = view_columns(tokens.text(), self.dialect, list(self.drafts.tables.values()))
         if not table.columns:
             raise _NotUnderstood
 
@@ -233,12 +233,12 @@ class _ScriptReader:
             self.drafts.warnings.append(f"no such {kind.lower()}: {shortened(read)}")
         else:
             target.comment = text.text if is_text(text) else ""
-        if not tokens or tokens.accept_sign(";"):
+        if not tokens:
             return
         # The text is whole, so it is kept; what follows is taken for a statement of its own.
         stray = tokens.next().text
         self.drafts.warnings.append(f"read, but not closed by a semicolon: {shortened(read, 80)}{stray}")
-        self.read(Statement.of(tokens.text()))
+        self.read(Statement.of(tokens.text(), self.dialect))
 
     def _alter(self, tokens: Tokens) -> None:
         tokens.accept("IF", "EXISTS")

@@ -9,8 +9,14 @@ from dataclasses import dataclass
 # A line that starts so starts a statement, whether or not the one before it was closed.
 _STARTS = r"(?:CREATE|COMMENT\s+ON|ALTER\s+TABLE|INSERT\s+INTO|DROP\s+(?:TABLE|VIEW))\b"
 _BOUNDARY = rf"\n(?=[ \t]*{_STARTS})"
-_HEAD = re.compile(r"(?:\s+|--[^\n]*|#[^\n]*|/\*.*?\*/)*(\w+)?", re.DOTALL)
+# MySQL has comments from #, and wants a blank after the two hyphens.
+_LINE_COMMENT = {"mysql": r"--(?=\s|\Z)[^\n]*|#[^\n]*", "postgres": r"--[^\n]*", "sqlite": r"--[^\n]*"}
 _BLOCK_COMMENT = r"/\*.*?\*/"
+# The comments and blanks before a statement, and its first word.
+_HEAD = {
+    dialect: re.compile(rf"(?:\s+|{comment}|{_BLOCK_COMMENT})*(\w+)?", re.DOTALL)
+    for dialect, comment in _LINE_COMMENT.items()
+}
 _DOLLAR_QUOTED = r"\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"
 # After the semicolon a comment on the same line still belongs to the statement.
 _END = r"(?P<end>;(?:[ \t]*--[^\n]*)?)"
@@ -31,10 +37,10 @@ class Statement:
     start: int = 0
 
     @classmethod
-    def of(cls, text: str) -> Statement:
+    def of(cls, text: str, dialect: str) -> Statement:
         """The statement of a text that has just one."""
-        head = _HEAD.match(text)
-        return cls(text, head.start(1) if head and head[1] else 0)
+        head = _match(_HEAD[dialect], text, 0)
+        return cls(text, head.start(1) if head[1] else 0)
 
     @property
     def word(self) -> str:
@@ -78,7 +84,7 @@ def split_statements(text: str, dialect: str) -> Iterator[Statement]:
     line_end = re.compile(r"\n|\Z")
     position = 0
     while position < len(text):
-        head = _match(_HEAD, text, position)
+        head = _match(_HEAD[dialect], text, position)
         if not head[1] and text.startswith("\\", head.end()):
             position = _match(line_end, text, head.end()).end()
             continue
@@ -109,9 +115,13 @@ def _pattern(dialect: str, *, lenient: bool) -> re.Pattern[str]:
     escaped = rf"'(?:[^'\\\n]|''|\\.|{line_break})*'"
     plain = rf"'(?:[^'\n]|''|{line_break})*'"
     double = rf'"(?:[^"\n]|""|{line_break})*"'
-    parts = [r"--[^\n]*", _BLOCK_COMMENT, rf"[eE]{escaped}", escaped if dialect == "mysql" else plain, double]
-    if dialect == "mysql":
-        parts.append(r"#[^\n]*")
+    parts = [
+        _LINE_COMMENT[dialect],
+        _BLOCK_COMMENT,
+        rf"[eE]{escaped}",
+        escaped if dialect == "mysql" else plain,
+        double,
+    ]
     if dialect == "postgres":
         parts.append(_DOLLAR_QUOTED)
     else:

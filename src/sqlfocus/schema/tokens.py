@@ -51,12 +51,17 @@ class Tokens:
 
     @classmethod
     def of(cls, source: str, dialect: str) -> Tokens:
-        """The tokens of a text.
+        """The tokens of a statement, less the semicolon at its end, whose comments go to the token before.
 
         Raises:
             sqlglot.errors.TokenError: an unclosed quote or comment.
         """
-        return cls(source, sqlglot.tokenize(source, read=dialect))
+        items = sqlglot.tokenize(source, read=dialect)
+        while items and items[-1].token_type is TokenType.SEMICOLON:
+            comments = items.pop().comments
+            if items:
+                items[-1].comments.extend(comments)
+        return cls(source, items)
 
     def __bool__(self) -> bool:
         return self.at < len(self.items)

@@ -72,7 +72,7 @@ def type_name(written: str, dialect: str) -> str:
     ('BIGINT', 'VARCHAR(40)', 'INTEGER')
     """
     name, bracket, rest = " ".join(written.upper().split()).partition("(")
-    details = bracket + rest.partition(")")[0] + ")" if bracket else ""
+    size = re.match(r"[\d, ]+\)", rest)
     if dialect == "postgres" and re.search(r"\[|\bARRAY\b", name + rest):
         return "ARRAY"
     name = name.strip()
@@ -80,7 +80,7 @@ def type_name(written: str, dialect: str) -> str:
         return _sqlite_name(name)
     name = " ".join(re.sub(_DROPPED, "", name).split())
     name = _DIALECT_ALIASES[dialect].get(name) or _ALIASES.get(name) or name
-    return name + details if name else "NULL"
+    return (name + bracket + size[0] if size else name) or "NULL"
 
 
 def _sqlite_name(name: str) -> str:
