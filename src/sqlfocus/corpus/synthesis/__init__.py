@@ -1,0 +1,1 @@
+"""Question–SQL pairs from any database, with no model and no network: see ``synthesis.synthesize``."""

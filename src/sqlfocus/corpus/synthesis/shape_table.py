@@ -1,0 +1,52 @@
+"""The query shapes and how often each is asked, after what people ask in Spider, BIRD and at work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlfocus.corpus.synthesis import shapes, shapes_grouped, shapes_joined, shapes_nested
+from sqlfocus.corpus.synthesis.shapes import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a query of the shape is sampled, and its share of all queries in percent (they sum to about 100)."""
+
+    sampler: Sampler
+    weight: float
+
+
+SHAPES: dict[str, Shape] = {
+    "list": Shape(shapes.listing, 3.0),
+    "filter": Shape(shapes.filtering, 8.0),
+    "filter_more": Shape(shapes.filtering_more, 6.0),
+    "lookup": Shape(shapes.lookup, 6.0),
+    "count": Shape(shapes.counting, 7.0),
+    "count_distinct": Shape(shapes.counting_distinct, 1.5),
+    "distinct": Shape(shapes.distinct, 2.0),
+    "aggregate": Shape(shapes.aggregating, 6.0),
+    "superlative": Shape(shapes.superlative, 6.5),
+    "sort": Shape(shapes.sorting, 3.0),
+    "join_list": Shape(shapes_joined.joining, 3.5),
+    "join_filter": Shape(shapes_joined.filtering_by_parent, 7.0),
+    "child_filter": Shape(shapes_joined.filtering_by_child, 5.0),
+    "join_count": Shape(shapes_joined.counting_joined, 5.0),
+    "join_aggregate": Shape(shapes_joined.aggregating_joined, 3.5),
+    "group_count": Shape(shapes_grouped.counting_by, 4.0),
+    "group_aggregate": Shape(shapes_grouped.aggregating_by, 3.0),
+    "group_join": Shape(shapes_grouped.grouping_joined, 4.5),
+    "group_period": Shape(shapes_grouped.by_period, 2.5),
+    "group_outer": Shape(shapes_grouped.including_none, 1.0),
+    "most": Shape(shapes_grouped.best_group, 2.5),
+    "most_join": Shape(shapes_grouped.best_parent, 4.0),
+    "having": Shape(shapes_grouped.having, 3.5),
+    "average": Shape(shapes_nested.against_average, 2.0),
+    "without": Shape(shapes_joined.without, 3.0),
+    "extreme": Shape(shapes_joined.of_extreme, 1.0),
+    "intersect": Shape(shapes_nested.intersecting, 1.2),
+    "except": Shape(shapes_nested.excepting, 1.2),
+    "union": Shape(shapes_nested.uniting, 0.8),
+    "product": Shape(shapes_nested.multiplying, 2.5),
+    "days": Shape(shapes_nested.days_between, 1.0),
+    "share": Shape(shapes_nested.share, 1.8),
+}
