@@ -150,6 +150,8 @@ def _english_label(text: str, codes: dict[str, str]) -> str:
         return ""
     if not 1 <= len(words) <= 4 or not re.fullmatch(r"[A-Za-z][A-Za-z' -]*", label):
         return ""
+    if words[0].lower() in ("in", "at", "of", "as", "on", "all", "only", "always", "may"):
+        return ""
     if any(
         word.lower()
         in (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from random import Random
 from typing import Any
 
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Path, Ref
 from sqlfocus.corpus.synthesis.query import Test
 
@@ -46,7 +46,7 @@ def filterable(entity: Entity, *, avoid: Sequence[Attribute] = ()) -> list[Attri
     return [a for a in entity.attributes if a.kind in _FILTERED and a not in avoid and (a.english or a.chinese)]
 
 
-def sample_test(entity: Entity, rng: Random, *, path: Path = (), avoid: Sequence[Attribute] = ()) -> Test | None:
+def sample_test(entity: Entity, rng: Dice, *, path: Path = (), avoid: Sequence[Attribute] = ()) -> Test | None:
     """A condition on one of the entity's own attributes, reached by ``path``."""
     candidates = filterable(entity, avoid=avoid)
     if entity.live:
@@ -57,7 +57,7 @@ def sample_test(entity: Entity, rng: Random, *, path: Path = (), avoid: Sequence
     if len(dates) > 1 and rng.random() < 0.06:
         one, two = rng.sample(dates, 2)
         return Test(Ref(path, one), rng.choice(("later", "earlier")), (two,))
-    attribute = rng.choices(candidates, [_FILTERED[a.kind] for a in candidates])[0]
+    attribute = rng.fresh(candidates, [_FILTERED[a.kind] for a in candidates], of="tested")
     test = test_of(Ref(path, attribute), rng)
     if (
         test
@@ -73,7 +73,7 @@ def _of_birth(attribute: Attribute) -> bool:
     return "birth" in " ".join(attribute.english) or "生" in "".join(attribute.chinese)
 
 
-def test_of(ref: Ref, rng: Random) -> Test | None:
+def test_of(ref: Ref, rng: Dice) -> Test | None:
     """A condition on the attribute; ``None`` where it has no suitable value."""
     attribute = ref.attribute
     if attribute.nulls > 0.02 and rng.random() < (
@@ -84,7 +84,7 @@ def test_of(ref: Ref, rng: Random) -> Test | None:
         domains = sorted({str(value).rpartition("@")[2] for value in attribute.values if "@" in str(value)})
         return Test(ref, "ends", ("@" + rng.choice(domains),)) if 1 < len(domains) <= 10 else None
     if attribute.kind == "flag":
-        return Test(ref, "flag", (rng.random() < 0.65,))
+        return Test(ref, "flag", (rng.fresh((True, False), (2.0, 1.0), of=attribute),))
     if attribute.dated:
         return _dated(ref, rng)
     if attribute.kind == "year":
@@ -98,7 +98,7 @@ test_of.__test__ = False  # type: ignore[attr-defined]
 sample_test.__test__ = False  # type: ignore[attr-defined]
 
 
-def _text(ref: Ref, rng: Random) -> Test | None:
+def _text(ref: Ref, rng: Dice) -> Test | None:
     attribute = ref.attribute
     if attribute.kind == "code":
         values = [v for v in attribute.values if str(v) in attribute.codes_en or str(v) in attribute.codes_zh]
@@ -111,18 +111,18 @@ def _text(ref: Ref, rng: Random) -> Test | None:
         if draw < 0.6 or attribute.kind == "text" or attribute.unique:
             return _like(ref, [str(value) for value in values], rng)
         return Test(ref, "eq", (rng.choice(values),))
-    likely = values[: max(4, len(values) * 2 // 3)]
+    likely = values if attribute.kind == "code" else values[: max(8, len(values) * 2 // 3)]
     if draw < 0.14 and len(values) > 2:
         pair = rng.sample(likely, 3 if len(likely) > 4 and rng.random() < 0.2 else 2)
         return Test(ref, "in", tuple(pair))
     if draw < 0.24 and len(values) > 1 and not attribute.nulls:
-        return Test(ref, "ne", (rng.choice(likely),))
+        return Test(ref, "ne", (rng.fresh(likely, of=("ne", attribute)),))
     if draw < 0.29 and attribute.kind == "category" and len(values) > 4:
         return _like(ref, [str(value) for value in values], rng)
-    return Test(ref, "eq", (rng.choice(likely),))
+    return Test(ref, "eq", (rng.fresh(likely, of=attribute),))
 
 
-def _like(ref: Ref, values: Sequence[str], rng: Random) -> Test | None:
+def _like(ref: Ref, values: Sequence[str], rng: Dice) -> Test | None:
     text = rng.choice(values)
     if re.search(r"[\u3400-\u9fff]", text):
         if rng.random() < 0.4:
@@ -135,7 +135,7 @@ def _like(ref: Ref, values: Sequence[str], rng: Random) -> Test | None:
     return Test(ref, "contains", (rng.choice(words),)) if words else None
 
 
-def _dated(ref: Ref, rng: Random) -> Test | None:
+def _dated(ref: Ref, rng: Dice) -> Test | None:
     days = sorted(str(value)[:10] for value in ref.attribute.values)
     if len(days) < 3:
         return None
@@ -162,7 +162,7 @@ def _dated(ref: Ref, rng: Random) -> Test | None:
     return Test(ref, "day", (day,))
 
 
-def _year(ref: Ref, rng: Random) -> Test | None:
+def _year(ref: Ref, rng: Dice) -> Test | None:
     attribute = ref.attribute
     years = sorted({int(value) for value in attribute.values})
     if len(years) < 2:
@@ -181,7 +181,7 @@ def _year(ref: Ref, rng: Random) -> Test | None:
     return Test(ref, "between", (value(low), value(high)))
 
 
-def _number(ref: Ref, rng: Random) -> Test | None:
+def _number(ref: Ref, rng: Dice) -> Test | None:
     numbers = ref.attribute.numbers
     distinct = len(ref.attribute.values)
     if len(numbers) < 3 or distinct < 2:

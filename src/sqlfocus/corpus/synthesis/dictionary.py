@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 _ENTRIES = """
-customer=客户/顾客; client=客户; order=订单; order item=订单明细/订单项; item=项目; product=产品; goods=商品;
+customer=客户/顾客; client=客户; order=订单; order item=订单明细/订单项; item=物品/条目; product=产品; goods=商品;
 article=文章; user=用户; member=会员/成员; membership=会员资格; account=账户/帐户; employee=员工/职员/雇员;
 staff=员工; staff member=员工; manager=经理/主管; supervisor=主管/上级; boss=上级; leader=负责人/领导;
 owner=所有者/业主; creator=创建人; operator=操作员; department=部门; company=公司; firm=公司; enterprise=企业;
@@ -86,7 +86,7 @@ vote=投票; voter=选民; candidate=候选人; party=政党; election=选举; r
 governor=州长; mayor=市长; minister=部长; government=政府; law=法律; court=法院; crime=犯罪; police=警察; battle=战役;
 war=战争; death=死亡; injury=伤病; storm=风暴; weather=天气; scientist=科学家; research=研究; experiment=实验;
 protein=蛋白质; enzyme=酶; element=元素; institute=研究所; institution=机构; inventory record=库存记录; record=记录;
-log=日志; history=历史; entry=条目; line=行/明细; list=列表; setting=设置; parameter=参数; quality=质量; reason=原因;
+log=日志; history=历史; entry=记录项; line=行/明细; list=列表; setting=设置; parameter=参数; quality=质量; reason=原因;
 result=结果; content=内容; link=链接; url=网址; password=密码; unit=单位; ratio=比例; percentage=百分比/占比;
 percent=百分比; share ratio=占比; size class=规格; specification=规格; spec=规格; active=有效/启用/活跃;
 inactive=停用/无效/禁用; enabled=启用; disabled=禁用; valid=有效; invalid=无效; available=可用/可借/在售;

@@ -165,7 +165,7 @@ def countable(noun: str) -> bool:
 def article(phrase: str) -> str:
     """``a`` or ``an``, by the sound of the first word as its spelling suggests it."""
     first = re.split(r"[\s-]", phrase.strip(" '\"“"), maxsplit=1)[0]
-    if re.match(r"(?i)(uni([^nm]|$)|use|usu|eu|one\b|ut)", first):
+    if re.fullmatch(r"U[A-Z0-9]+", first) or re.match(r"(?i)(uni([^nm]|$)|use|usu|eu|one\b|ut)", first):
         return "a"
     if re.match(r"(?i)(hour|honest|heir|8|11$|18$)", first) or re.fullmatch(r"[AEFHILMNORSX][A-Z0-9]*", first):
         return "an"

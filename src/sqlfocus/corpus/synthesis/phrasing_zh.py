@@ -246,7 +246,8 @@ class Chinese(RowsZh):
             else f"{having.value}{self.pick('', self.counter(query.root))}"
         )
         compared = self.pick(*COMPARE_ZH[having.op][:2]).format(value)
-        plus = self.pick("，并给出数量", "，同时显示该数值") if shown else ""
+        what = "数量" if measure.of is None else "数值"
+        plus = self.pick(f"，并给出{what}", f"，同时显示该{what}") if shown else ""
         amount = amount if measure.of is not None else self.pick(f"{phrase}数量", f"{phrase}数")
         return self.pick(
             f"哪些{group}的{amount}{compared}{plus}？",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from random import Random
 
 from sqlfocus.corpus.synthesis.conditions import sample_test, sayable
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Attribute, Domain, Entity, Path, Ref, end, forward_paths
 from sqlfocus.corpus.synthesis.query import AnyOf, Condition, Measure, Order, Output, Query, Select, Test
 
-Sampler = Callable[[Domain, Entity, Random], Query | None]
+Sampler = Callable[[Domain, Entity, Dice], Query | None]
 """Samples one query about the entity; ``None`` where the entity has nothing to ask so, or the draw was no good."""
 
 
@@ -36,7 +36,7 @@ def sortable(entity: Entity) -> list[Attribute]:
     return [a for a in askable(entity) if (a.numeric or a.dated or a.kind == "year") and len(a.values) > 3]
 
 
-def outputs_of(entity: Entity, rng: Random, *, avoid: Sequence[Attribute] = ()) -> tuple[Output, ...]:
+def outputs_of(entity: Entity, rng: Dice, *, avoid: Sequence[Attribute] = ()) -> tuple[Output, ...]:
     """What to show of each row: usually its label, sometimes with or instead another attribute, seldom everything."""
     label = tuple(entity.label)
     labels = [ref.attribute for ref in label]
@@ -47,11 +47,22 @@ def outputs_of(entity: Entity, rng: Random, *, avoid: Sequence[Attribute] = ()) 
     if draw < 0.6 or not others:
         return label
     if draw < 0.82 and entity.named:
-        return (*label, *(Ref((), a) for a in rng.sample(others, min(len(others), rng.choices((1, 2), (4, 1))[0]))))
-    return tuple(Ref((), a) for a in rng.sample(others, min(len(others), rng.choices((1, 2), (5, 2))[0])))
+        return (*label, *_some(others, rng, rng.choices((1, 2), (4, 1))[0]))
+    return _some(others, rng, rng.choices((1, 2), (5, 2))[0])
 
 
-def own_tests(entity: Entity, rng: Random, number: int) -> tuple[Test, ...]:
+def _some(attributes: Sequence[Attribute], rng: Dice, number: int) -> tuple[Ref, ...]:
+    """Up to ``number`` of the attributes, those that were shown seldom first."""
+    left = list(attributes)
+    chosen: list[Ref] = []
+    while left and len(chosen) < number:
+        attribute = rng.fresh(left, of="shown")
+        left.remove(attribute)
+        chosen.append(Ref((), attribute))
+    return tuple(chosen)
+
+
+def own_tests(entity: Entity, rng: Dice, number: int) -> tuple[Test, ...]:
     """Up to ``number`` conditions on different attributes of the entity."""
     tests: list[Test] = []
     for _ in range(number):
@@ -72,18 +83,18 @@ def filled(entity: Entity, ref: Ref) -> tuple[Test, ...]:
     return (Test(ref, "filled"),) if ref.attribute.nulls else ()
 
 
-def listing(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def listing(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     return Select("list", root, outputs_of(root, rng))
 
 
-def filtering(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def filtering(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     tests = own_tests(root, rng, 1)
     if not tests:
         return None
     return Select("filter", root, outputs_of(root, rng, avoid=attributes_in(tests)), tests)
 
 
-def filtering_more(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def filtering_more(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     tests = own_tests(root, rng, 3 if rng.random() < 0.12 else 2)
     if len(tests) < 2:
         return None
@@ -97,7 +108,7 @@ def filtering_more(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("filter_more", root, outputs_of(root, rng, avoid=[t.ref.attribute for t in tests]), where)
 
 
-def lookup(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def lookup(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """An attribute, or a parent, of one row that is called by its label."""
     tests = label_test(root, rng)
     if not tests:
@@ -111,11 +122,11 @@ def lookup(domain: Domain, root: Entity, rng: Random) -> Query | None:
     others = [a for a in askable(root) if a not in attributes_in(tests)]
     if not others:
         return None
-    outputs = tuple(Ref((), a) for a in rng.sample(others, min(len(others), rng.choices((1, 2), (4, 1))[0])))
+    outputs = _some(others, rng, rng.choices((1, 2), (4, 1))[0])
     return Select("lookup", root, outputs, tests)
 
 
-def label_test(entity: Entity, rng: Random, path: Path = ()) -> tuple[Test, ...]:
+def label_test(entity: Entity, rng: Dice, path: Path = ()) -> tuple[Test, ...]:
     """Conditions that single out rows by what they are called, as "the product Lamp"; empty if none can be."""
     if not entity.sample or any(ref.path for ref in entity.label) or (not entity.named and len(entity.label) > 1):
         return ()
@@ -129,12 +140,12 @@ def label_test(entity: Entity, rng: Random, path: Path = ()) -> tuple[Test, ...]
     return tuple(tests)
 
 
-def counting(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def counting(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     tests = own_tests(root, rng, rng.choices((0, 1, 2), (10, 62, 28))[0])
     return Select("count", root, (Measure("count"),), tests)
 
 
-def counting_distinct(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def counting_distinct(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     candidates = [a for a in askable(root, "category", "code", "year") if len(a.values) > 1]
     if not candidates:
         return None
@@ -145,7 +156,7 @@ def counting_distinct(domain: Domain, root: Entity, rng: Random) -> Query | None
     return Select("count_distinct", root, (Measure("count_distinct", Ref((), attribute)),), tests)
 
 
-def distinct(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def distinct(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     candidates = [a for a in askable(root, "category", "code", "year") if len(a.values) > 1 and not a.unique]
     if not candidates:
         return None
@@ -156,14 +167,14 @@ def distinct(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("distinct", root, tuple(Ref((), a) for a in chosen), tests, distinct=True)
 
 
-def function_for(attribute: Attribute, rng: Random) -> str:
+def function_for(attribute: Attribute, rng: Dice) -> str:
     """An aggregate that means something for the attribute."""
     if attribute.additive:
         return rng.choices(("sum", "avg", "max", "min"), (45, 30, 15, 10))[0]
     return rng.choices(("avg", "max", "min"), (55, 27, 18))[0]
 
 
-def measure_of(ref: Ref, function: str, rng: Random) -> Measure:
+def measure_of(ref: Ref, function: str, rng: Dice) -> Measure:
     """The aggregate, now and then in dollars where cents are stored."""
     attribute = ref.attribute
     if attribute.kind == "money" and attribute.unit == "cent" and function in ("sum", "avg") and rng.random() < 0.4:
@@ -171,7 +182,7 @@ def measure_of(ref: Ref, function: str, rng: Random) -> Measure:
     return Measure(function, ref)
 
 
-def aggregating(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def aggregating(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     dates = [a for a in askable(root) if a.dated and len(a.values) > 3]
     numbers = numeric(root)
     tests = own_tests(root, rng, 1) if rng.random() < 0.55 else ()
@@ -183,23 +194,23 @@ def aggregating(domain: Domain, root: Entity, rng: Random) -> Query | None:
     numbers = [a for a in numbers if a not in attributes_in(tests)]
     if not numbers:
         return None
-    ref = Ref((), rng.choice(numbers))
+    ref = Ref((), rng.fresh(numbers, of="measured"))
     if rng.random() < 0.15:
         functions = rng.choice((("min", "max"), ("avg", "max"), ("avg", "min", "max"), ("max", "min")))
         return Select("aggregate", root, tuple(Measure(function, ref) for function in functions), tests)
     return Select("aggregate", root, (measure_of(ref, function_for(ref.attribute, rng), rng),), tests)
 
 
-def limit_of(rng: Random) -> int:
+def limit_of(rng: Dice) -> int:
     """How many of the best: mostly one."""
     return rng.choices((1, 2, 3, 4, 5, 10), (58, 5, 17, 3, 12, 5))[0]
 
 
-def superlative(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def superlative(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     candidates = sortable(root)
     if not candidates:
         return None
-    ref = Ref((), rng.choice(candidates))
+    ref = Ref((), rng.fresh(candidates, of="sorted"))
     tests = own_tests(root, rng, 1) if rng.random() < 0.3 else ()
     if ref.attribute in attributes_in(tests):
         return None
@@ -218,7 +229,7 @@ def superlative(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("superlative", root, outputs, (*tests, *filled(root, ref)), order=order, limit=limit_of(rng))
 
 
-def sorting(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def sorting(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     labels = [ref.attribute for ref in root.label if not ref.path]
     candidates = [a for a in askable(root) if (a.numeric or a.dated or a.kind in ("year", "name")) and not a.nulls]
     candidates = [a for a in candidates if a.unique or len(a.values) > 0.6 * min(len(root.sample), root.rows)]
@@ -236,7 +247,7 @@ def sorting(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("sort", root, outputs, tests, order=(Order(Ref((), attribute), descending),))
 
 
-def related_outputs(root: Entity, path: Path, rng: Random) -> tuple[Output, ...]:
+def related_outputs(root: Entity, path: Path, rng: Dice) -> tuple[Output, ...]:
     """What to show of the entity at the end of a forward path: its label, or one attribute."""
     target = end(root, path)
     others = [a for a in askable(target) if a not in [ref.attribute for ref in target.label]]

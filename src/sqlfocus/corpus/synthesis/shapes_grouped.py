@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from random import Random
 
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Domain, Entity, Hop, Path, Ref, end
 from sqlfocus.corpus.synthesis.query import Condition, Having, Measure, Order, Output, Period, Query, Select, Test
 from sqlfocus.corpus.synthesis.shapes import (
@@ -19,14 +19,14 @@ from sqlfocus.corpus.synthesis.shapes import (
 from sqlfocus.corpus.synthesis.shapes_joined import forward_path
 
 
-def _group_of(root: Entity, rng: Random) -> tuple[Ref, Path | None, tuple[Ref, ...]] | None:
+def _group_of(root: Entity, rng: Dice) -> tuple[Ref, Path | None, tuple[Ref, ...]] | None:
     """What to group by: ``(attribute, None, ())`` or ``(_, path to the entity, its label)``."""
     own = [a for a in askable(root, "category", "code", "year") if 1 < len(a.values) <= 60 and not a.unique]
     own = [a for a in own if a not in [ref.attribute for ref in root.label] and not a.nulls]
     path = forward_path(root, rng, 3)
     draw = rng.random()
     if path is None or (own and draw < 0.4):
-        return (Ref((), rng.choice(own)), None, ()) if own else None
+        return (Ref((), rng.fresh(own, of="grouped")), None, ()) if own else None
     target = end(root, path)
     shared = [
         a
@@ -42,21 +42,21 @@ def _group_of(root: Entity, rng: Random) -> tuple[Ref, Path | None, tuple[Ref, .
     return label[0], path, label
 
 
-def _measure(root: Entity, rng: Random, counted: float) -> Measure:
+def _measure(root: Entity, rng: Dice, counted: float) -> Measure:
     numbers = numeric(root)
     if not numbers or rng.random() < counted:
         return Measure("count")
-    attribute = rng.choice(numbers)
+    attribute = rng.fresh(numbers, of="measured")
     return measure_of(Ref((), attribute), function_for(attribute, rng), rng)
 
 
-def _where(root: Entity, rng: Random, share: float, group: Ref, measure: Measure) -> tuple[Condition, ...]:
+def _where(root: Entity, rng: Dice, share: float, group: Ref, measure: Measure) -> tuple[Condition, ...]:
     tests = own_tests(root, rng, 1) if rng.random() < share else ()
     used = [group.attribute] + ([measure.of.attribute] if isinstance(measure.of, Ref) else [])
     return () if set(attributes_in(tests)) & set(used) else tests
 
 
-def _grouped(shape: str, root: Entity, rng: Random, counted: float, *, joined: bool) -> tuple[Select, Measure] | None:
+def _grouped(shape: str, root: Entity, rng: Dice, counted: float, *, joined: bool) -> tuple[Select, Measure] | None:
     grouping = _group_of(root, rng)
     if grouping is None:
         return None
@@ -70,31 +70,31 @@ def _grouped(shape: str, root: Entity, rng: Random, counted: float, *, joined: b
     return Select(shape, root, (*label, measure), where, group_path=path), measure
 
 
-def _maybe_ordered(found: tuple[Select, Measure], rng: Random) -> Select:
+def _maybe_ordered(found: tuple[Select, Measure], rng: Dice) -> Select:
     query, measure = found
     if rng.random() < 0.25:
         return replace(query, order=(Order(measure, rng.random() < 0.75),))
     return query
 
 
-def counting_by(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def counting_by(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     found = _grouped("group_count", root, rng, 1.0, joined=False)
     return _maybe_ordered(found, rng) if found else None
 
 
-def aggregating_by(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def aggregating_by(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     found = _grouped("group_aggregate", root, rng, 0.0, joined=False)
     if found is None or found[1].of is None:
         return None
     return _maybe_ordered(found, rng)
 
 
-def grouping_joined(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def grouping_joined(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     found = _grouped("group_join", root, rng, 0.6, joined=True)
     return _maybe_ordered(found, rng) if found else None
 
 
-def _best(shape: str, root: Entity, rng: Random, *, joined: bool) -> Query | None:
+def _best(shape: str, root: Entity, rng: Dice, *, joined: bool) -> Query | None:
     found = _grouped(shape, root, rng, 0.65, joined=joined)
     if found is None:
         return None
@@ -103,15 +103,15 @@ def _best(shape: str, root: Entity, rng: Random, *, joined: bool) -> Query | Non
     return replace(query, outputs=outputs, order=(Order(measure, rng.random() < 0.82),), limit=limit_of(rng))
 
 
-def best_group(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def best_group(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     return _best("most", root, rng, joined=False)
 
 
-def best_parent(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def best_parent(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     return _best("most_join", root, rng, joined=True)
 
 
-def having(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def having(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     found = _grouped("having", root, rng, 0.7, joined=rng.random() < 0.6)
     if found is None:
         return None
@@ -124,7 +124,7 @@ def having(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return replace(query, outputs=outputs, having=Having(measure, op, None))
 
 
-def by_period(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def by_period(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     dates = [a for a in askable(root) if a.dated and len(a.values) > 5 and not a.nulls]
     if not dates:
         return None
@@ -147,7 +147,7 @@ def by_period(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return query
 
 
-def including_none(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def including_none(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """How many children each entity has, those without any included."""
     links = [link for link in root.children if link.child is not root and not link.subtype and len(link.child.key) == 1]
     links = [link for link in links if not link.child.unnameable and len(link.columns) == 1]

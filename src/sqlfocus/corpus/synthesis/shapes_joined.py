@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from sqlfocus.corpus.synthesis.conditions import sample_test
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Domain, Entity, Hop, Path, Ref, end, forward_paths
 from sqlfocus.corpus.synthesis.query import Condition, Extreme, Measure, Query, Related, Select, Test
 from sqlfocus.corpus.synthesis.shapes import (
@@ -21,17 +20,17 @@ from sqlfocus.corpus.synthesis.shapes import (
 )
 
 
-def forward_path(root: Entity, rng: Random, depth: int = 3) -> Path | None:
+def forward_path(root: Entity, rng: Dice, depth: int = 3) -> Path | None:
     """A path to a parent; near ones are more likely, and it does not end in a table without a noun."""
     paths = [
         path for path in forward_paths(root, depth) if not end(root, path).unnameable and not path[-1].link.subtype
     ]
     if not paths:
         return None
-    return rng.choices(paths, [(6.0, 2.5, 1.0)[len(path) - 1] for path in paths])[0]
+    return rng.fresh(paths, [(6.0, 2.5, 1.0)[len(path) - 1] for path in paths], of="forward")
 
 
-def parent_tests(root: Entity, path: Path, rng: Random) -> tuple[Test, ...]:
+def parent_tests(root: Entity, path: Path, rng: Dice) -> tuple[Test, ...]:
     """A condition at the end of a forward path: often what the parent is called, else one of its attributes."""
     target = end(root, path)
     if target.named and rng.random() < 0.5:
@@ -42,12 +41,12 @@ def parent_tests(root: Entity, path: Path, rng: Random) -> tuple[Test, ...]:
     return (test,) if test else ()
 
 
-def child_path(root: Entity, rng: Random) -> Path | None:
+def child_path(root: Entity, rng: Dice) -> Path | None:
     """A path that begins with a step to a child; a child without a noun is passed through to its other parent."""
     links = [link for link in root.children if link.child is not root and not link.subtype]
     if not links:
         return None
-    link = rng.choice(links)
+    link = rng.fresh(links, of="children")
     path: Path = (Hop(link, False),)
     others = [other for other in link.child.parents if other is not link and other.parent is not root]
     grandchildren = [
@@ -72,7 +71,7 @@ def child_path(root: Entity, rng: Random) -> Path | None:
     return path
 
 
-def related(root: Entity, rng: Random, *, negated: bool = False, tested: float = 0.85) -> Related | None:
+def related(root: Entity, rng: Dice, *, negated: bool = False, tested: float = 0.85) -> Related | None:
     """The condition that a child, or something beyond it, exists or does not."""
     path = child_path(root, rng)
     if path is None or len(path[0].link.columns) != 1:
@@ -90,7 +89,7 @@ def related(root: Entity, rng: Random, *, negated: bool = False, tested: float =
     return Related(path, tests, negated)
 
 
-def joining(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def joining(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """Attributes of an entity together with those of a parent."""
     path = forward_path(root, rng, 2)
     if path is None:
@@ -106,7 +105,7 @@ def joining(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("join_list", root, (*own, *beside), tests)
 
 
-def filtering_by_parent(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def filtering_by_parent(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     path = forward_path(root, rng)
     tests = parent_tests(root, path, rng) if path else ()
     if not tests:
@@ -115,7 +114,7 @@ def filtering_by_parent(domain: Domain, root: Entity, rng: Random) -> Query | No
     return Select("join_filter", root, outputs_of(root, rng, avoid=attributes_in(own)), (*own, *tests))
 
 
-def filtering_by_child(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def filtering_by_child(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     condition = related(root, rng)
     if condition is None:
         return None
@@ -129,7 +128,7 @@ def filtering_by_child(domain: Domain, root: Entity, rng: Random) -> Query | Non
     return Select("child_filter", root, outputs, (*own, condition), distinct=True)
 
 
-def counting_joined(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def counting_joined(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     where: tuple[Condition, ...]
     if rng.random() < 0.35 and root.key:
         condition = related(root, rng)
@@ -144,13 +143,13 @@ def counting_joined(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("join_count", root, (Measure("count"),), where)
 
 
-def aggregating_joined(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def aggregating_joined(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     numbers = numeric(root)
     path = forward_path(root, rng)
     tests = parent_tests(root, path, rng) if path else ()
     if not numbers or not tests:
         return None
-    attribute = rng.choice(numbers)
+    attribute = rng.fresh(numbers, of="measured")
     own = own_tests(root, rng, 1) if rng.random() < 0.2 else ()
     if attribute in attributes_in(own):
         own = ()
@@ -159,7 +158,7 @@ def aggregating_joined(domain: Domain, root: Entity, rng: Random) -> Query | Non
     )
 
 
-def without(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def without(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     condition = related(root, rng, negated=True, tested=0.45)
     if condition is None:
         return None
@@ -169,7 +168,7 @@ def without(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("without", root, tuple(root.label), (*own, condition))
 
 
-def of_extreme(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def of_extreme(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """Children of the parent that has the most of something, as orders of the oldest customer."""
     paths = [
         p

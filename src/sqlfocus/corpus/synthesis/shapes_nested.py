@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from sqlfocus.corpus.synthesis.conditions import sample_test, sayable
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Attribute, Domain, Entity, Path, Ref, end, forward_paths
 from sqlfocus.corpus.synthesis.query import (
     Combined,
@@ -26,7 +25,7 @@ _QUANTITIES = ("quantity", "units", "count", "stock", "number", "copies", "amoun
 _PRICES = ("price", "cost", "rate", "fee")
 
 
-def against_average(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def against_average(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """Rows above or below the average of all rows."""
     candidates = [a for a in numeric(root) if a.kind != "percent"]
     if not candidates:
@@ -36,7 +35,7 @@ def against_average(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("average", root, outputs, (test,))
 
 
-def _halves(root: Entity, rng: Random) -> tuple[Ref, Test, Test] | None:
+def _halves(root: Entity, rng: Dice) -> tuple[Ref, Test, Test] | None:
     """A category shared by rows, and two conditions on one other attribute that cannot both hold."""
     groups = [a for a in askable(root, "category", "year") if 2 < len(a.values) <= 60 and not a.unique and not a.nulls]
     tested = [
@@ -68,15 +67,15 @@ def _halves(root: Entity, rng: Random) -> tuple[Ref, Test, Test] | None:
     return Ref((), group), Test(ref, "eq", (one,)), Test(ref, "eq", (two,))
 
 
-def intersecting(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def intersecting(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     return _combined("intersect", "INTERSECT", root, rng)
 
 
-def excepting(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def excepting(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     return _combined("except", "EXCEPT", root, rng)
 
 
-def _combined(shape: str, operator: str, root: Entity, rng: Random) -> Query | None:
+def _combined(shape: str, operator: str, root: Entity, rng: Dice) -> Query | None:
     if rng.random() < 0.5:
         children = _by_children(root, rng)
         if children:
@@ -94,7 +93,7 @@ def _combined(shape: str, operator: str, root: Entity, rng: Random) -> Query | N
     return Combined(shape, operator, Select(shape, root, (group,), (one,)), Select(shape, root, (group,), (two,)))
 
 
-def _by_children(root: Entity, rng: Random) -> tuple[Related, Related] | None:
+def _by_children(root: Entity, rng: Dice) -> tuple[Related, Related] | None:
     """Two values of one attribute beyond a child, as customers who ordered one product and another."""
     path = child_path(root, rng)
     if path is None or not root.named:
@@ -123,7 +122,7 @@ def _by_children(root: Entity, rng: Random) -> tuple[Related, Related] | None:
     return Related(path, (Test(ref, "eq", (one,)),)), Related(path, (Test(ref, "eq", (two,)),))
 
 
-def uniting(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def uniting(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """The values that two tables hold under one name, together, in common, or in one only."""
     partners: list[tuple[Attribute, Entity, Attribute]] = []
     for attribute in askable(root, "category", "name"):
@@ -131,7 +130,9 @@ def uniting(domain: Domain, root: Entity, rng: Random) -> Query | None:
             if other is root or other.unnameable:
                 continue
             for match in askable(other, "category", "name"):
-                if match.english[:1] == attribute.english[:1] and match.chinese[:1] == attribute.chinese[:1]:
+                english = bool(attribute.english) and match.english[:1] == attribute.english[:1]
+                chinese = bool(attribute.chinese) and match.chinese[:1] == attribute.chinese[:1]
+                if english or (chinese and not attribute.english):
                     same_sort = attribute.kind == "category" or (root.person and other.person)
                     if same_sort:
                         partners.append((attribute, other, match))
@@ -163,7 +164,7 @@ def products_of(root: Entity) -> list[Product]:
     return found
 
 
-def multiplying(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def multiplying(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """The total of quantity times price: over all rows, over some, per group, or the best group."""
     products = products_of(root)
     if not products:
@@ -205,7 +206,7 @@ def multiplying(domain: Domain, root: Entity, rng: Random) -> Query | None:
 
 
 def _grouping(
-    root: Entity, path: Path | None, rng: Random
+    root: Entity, path: Path | None, rng: Dice
 ) -> tuple[tuple[Ref, ...], tuple[Ref, ...], Path | None] | None:
     if path is None:
         return None
@@ -221,7 +222,7 @@ def _grouping(
     return (), tuple(Ref(path, ref.attribute) for ref in target.label), path
 
 
-def days_between(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def days_between(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """The average, longest or shortest time from one date of a row to a later one."""
     dates = [
         (place, a)
@@ -261,7 +262,7 @@ def days_between(domain: Domain, root: Entity, rng: Random) -> Query | None:
     return Select("days", root, (measure,), where)
 
 
-def share(domain: Domain, root: Entity, rng: Random) -> Query | None:
+def share(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """What percentage of the rows passes a condition."""
     test = sample_test(root, rng)
     if test is None or test.op in ("null", "filled", "contains", "starts", "in", "day", "days"):

@@ -83,11 +83,11 @@ def split(examples: Sequence[Example], test_share: float, *, seed: int = 42) -> 
     for shape in sorted(by_shape):
         candidates = by_shape[shape]
         rng.shuffle(candidates)
-        owed += test_share * sum(map(len, candidates))
+        owed = max(owed, 0.0) + test_share * sum(map(len, candidates))
         # The last group of a shape stays in train: a shape is tested on new columns, not on its first sight.
         for places in candidates[:-1]:
             if owed < len(places) / 2:
-                break
+                continue
             test.update(places)
             owed -= len(places)
     if not test or len(test) == len(examples):
@@ -104,7 +104,7 @@ def split(examples: Sequence[Example], test_share: float, *, seed: int = 42) -> 
 def _coarse(shape: str) -> str:
     """The shape without what the number of outputs and conditions adds: its clauses, joins and nesting."""
     kept = re.findall(
-        r"Join|Where|Group|Having|Order|Limit|Distinct|Count|Aggregate|Subquery|Intersect|Except|Union|Case", shape
+        r"Join|Not|Where|Group|Having|Order|Limit|Distinct|Count|Aggregate|Subquery|Intersect|Except|Union|Case", shape
     )
     return " ".join(kept)
 

@@ -73,11 +73,12 @@ class _Writer:
         for path in self.names:
             if path:
                 text += self._join(path, outer=query.outer, extra=live_joined.get(path, "") if query.outer else "")
-        conditions = [self._condition(condition) for condition in query.where]
-        alone = len(conditions) + bool(live_root) == 1
+        texts = [self._condition(condition) for condition in query.where]
+        alone = len(texts) == 1 and not live_root and not live_joined
         conditions = [
             text if alone else self._bracketed(text, condition)
-            for text, condition in zip(conditions, query.where, strict=True)
+            for text, condition in zip(texts, query.where, strict=True)
+            if text  # that something related exists is said by the join alone
         ]
         if not query.outer:
             conditions += live_joined.values()

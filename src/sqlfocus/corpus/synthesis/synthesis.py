@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any, Protocol
 
 from sqlfocus.corpus.example import Example
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Domain, Entity
 from sqlfocus.corpus.synthesis.lexicon import read_domain
 from sqlfocus.corpus.synthesis.paths import tables_of
@@ -73,7 +73,7 @@ class _Run:
     domain: Domain
     trial: Trial
     voices: dict[str, Voice]
-    rng: Random
+    rng: Dice
     queries: dict[str, Query] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
@@ -160,7 +160,7 @@ def synthesize(
     if count < 1 or phrasings < 1:
         raise UserError(f"count is {count} and phrasings {phrasings}; both are at least 1")
     domain = read_domain(database, connection)
-    rng = Random(seed)
+    rng = Dice(seed)
     voices = {language: _voice(language, domain, rng) for language in dict.fromkeys(languages)}
     run = _Run(domain, Trial(domain, connection), voices, rng)
     failures: Counter[str] = Counter()
@@ -197,7 +197,7 @@ def synthesize(
     )
 
 
-def _voice(language: str, domain: Domain, rng: Random) -> Voice:
+def _voice(language: str, domain: Domain, rng: Dice) -> Voice:
     return English(domain, rng) if language == "en" else Chinese(domain, rng)
 
 

@@ -6,9 +6,9 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from random import Random
 from typing import Any
 
+from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Domain, Entity, Ref
 from sqlfocus.corpus.synthesis.paths import tables_of
 from sqlfocus.corpus.synthesis.profile import BIG, Connection, normal
@@ -57,7 +57,7 @@ class Trial:
             raise RejectedError("does not run")
         return [tuple(normal(value) for value in row) for row in outcome.rows]
 
-    def settle(self, query: Query, rng: Random) -> tuple[Query, Rows]:
+    def settle(self, query: Query, rng: Dice) -> tuple[Query, Rows]:
         """The query with what is still open filled in (the value of HAVING), and its result.
 
         Raises:
@@ -173,7 +173,7 @@ class Trial:
         if keys[0][0] is None:
             raise RejectedError("returns nothing")
 
-    def _with_value(self, query: Select, having: Having, rng: Random) -> Select:
+    def _with_value(self, query: Select, having: Having, rng: Dice) -> Select:
         """HAVING with a value that keeps some of the groups."""
         values = [
             row[0] for row in self.rows(replace(query, outputs=(having.measure,), having=None)) if row[0] is not None
