@@ -45,6 +45,14 @@ _MANY = {  # before "pages"
 }
 
 
+# The words before "price" and "salary" that leave "costs" and "earns" true.
+_MODIFIERS = {
+    "price": ("unit", "list", "sale", "sales", "retail"),
+    "salary": ("monthly", "yearly", "annual", "base"),
+    "wage": ("hourly", "weekly", "monthly"),
+}
+
+
 @dataclass(slots=True)
 class Clause:
     """One condition in the forms that it has; an empty string is a form that it has not.
@@ -141,6 +149,7 @@ class AmountsEn(ValuesEn):
                 result.plain = be(f"{self.pick(*_MUCH[op]).format(*values)} years old")
         elif (
             last in MEASURING_VERBS
+            and (name == last or name.split()[0] in _MODIFIERS.get(last, ()))
             and (last != "price" or len(self._alike(entity, "price")) == 1)
             and (entity.person or last not in ("salary", "wage"))
             and name.split()[0] not in ("total", "average")

@@ -134,8 +134,9 @@ class ClausesZh(Voice):
         if test.op == "ends":
             return f"{name}以{test.values[0]}结尾"
         if test.op == "starts":
-            letter = "字母{}" if test.values[0].isascii() else ""
-            return f"{name}以{self.pick('“{}”', '{}', letter).format(test.values[0])}开头"
+            latin = test.values[0].isascii()
+            said = self.pick("“{}”", "{}" if latin else "", "字母{}" if latin else "").format(test.values[0])
+            return f"{name}以{said}开头"
         return self._value(test, attribute, name, entity)
 
     def _missing(self, test: Test, attribute: Attribute, name: str) -> str:

@@ -127,8 +127,8 @@ def _like(ref: Ref, values: Sequence[str], rng: Dice) -> Test | None:
     if re.search(r"[\u3400-\u9fff]", text):
         if rng.random() < 0.4:
             return Test(ref, "starts", (text[0],))
-        start = rng.randrange(max(1, len(text) - 1))
-        return Test(ref, "contains", (text[start : start + 2],))
+        pairs = [pair for pair in re.findall(r"..", text) if re.fullmatch(r"[\u3400-\u9fff]{2}", pair)]
+        return Test(ref, "contains", (rng.choice(pairs),)) if pairs else None
     if rng.random() < 0.4 and text[0].isalpha():
         return Test(ref, "starts", (text[0].upper(),))
     words = [word for word in re.findall(r"[A-Za-z]{3,}", text) if word.lower() not in ("the", "and", "for", "with")]

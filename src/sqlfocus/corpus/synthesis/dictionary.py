@@ -42,7 +42,8 @@ join date=加入日期; login=登录; last login=最后登录时间; expiry date
 borrow date=借阅日期; return=退货; loan date=借出日期; gender=性别; sex=性别; phone=电话/联系电话;
 phone number=电话号码; mobile=手机/手机号; telephone=电话; email=邮箱/电子邮件/电子邮箱; address=地址/住址; fax=传真;
 website=网站; contact=联系人; city=城市; country=国家; province=省份/省; region=地区/区域/大区; district=区/区县;
-county=县; town=镇; village=村; street=街道; zip code=邮编/邮政编码; postal code=邮编; location=地点/位置; place=地点;
+county=县; town=镇; village=村; street=街道; zip code=邮编/邮政编码; postal code=邮编; tracking=跟踪;
+location=地点/位置; place=地点;
 continent=大洲; nationality=国籍; latitude=纬度; longitude=经度; language=语言; population=人口; capital=首都;
 river=河流; mountain=山; lake=湖; island=岛; person=人员/人; people=人员; man=男性; woman=女性; child=孩子;
 parent=家长; friend=朋友; family=家庭; guest=客人/宾客; visitor=游客/访客; host=主持人; student=学生;

@@ -72,7 +72,7 @@ def classify(
         return Kind("other", textual)
     if key:
         return Kind("key", textual)
-    flag = _flag(column, words, values, codes)
+    flag = _flag(column, words, values, codes, chinese)
     if flag:
         return flag
     if codes:
@@ -92,10 +92,12 @@ def classify(
         return Kind("year", textual)
     if textual:
         return _text(column, words, profile)
-    return _number(words, values, last, chinese, counted)
+    return _number(words, values, last, chinese, counted, profile.unique)
 
 
-def _flag(column: Column, words: Sequence[str], values: Sequence[Any], codes: dict[str, str]) -> Kind | None:
+def _flag(
+    column: Column, words: Sequence[str], values: Sequence[Any], codes: dict[str, str], chinese: str
+) -> Kind | None:
     lowered = {str(value).lower(): value for value in values}
     meanings = {word.lower(): code for code, word in codes.items()}
     for yes, no in (("yes", "no"), ("true", "false"), ("是", "否"), ("有", "无")):
@@ -114,7 +116,12 @@ def _flag(column: Column, words: Sequence[str], values: Sequence[Any], codes: di
         named = bool(words) and (
             words[0] in ("is", "has", "can", "allow") or words[-1] == "flag" or is_adjective(words[-1])
         )
-        if named or "bool" in column.type.lower() or column.type.lower() == "tinyint(1)" or "是否" in column.comment:
+        if (
+            named
+            or "bool" in column.type.lower()
+            or column.type.lower() == "tinyint(1)"
+            or "是否" in column.comment + chinese
+        ):
             return Kind("flag", False)
         return None
     named = bool(words) and (words[0] in ("is", "has") or is_adjective(words[-1]))
@@ -160,10 +167,16 @@ def _text(column: Column, words: Sequence[str], profile: ColumnProfile) -> Kind:
     return Kind("text")
 
 
-def _number(words: Sequence[str], values: Sequence[Any], last: str, chinese: str, money: bool) -> Kind:
+def _number(words: Sequence[str], values: Sequence[Any], last: str, chinese: str, money: bool, unique: bool) -> Kind:
     first = words[0] if words else ""
     if (last in _IDENTIFIER and first != "total") or (not words and re.search(r"(编号|编码|号码|代码|号)$", chinese)):
         return Kind("key" if last in ("id", "uuid", "guid") else "other", False)
+    lengths = {len(str(value)) for value in values}
+    whole = all(isinstance(value, int) for value in values)
+    if last in ("ssn", "tin", "iban", "barcode") or (
+        whole and unique and len(lengths) == 1 and min(lengths) >= 6 and not money and last not in _MONEY | _QUANTITY
+    ):
+        return Kind("contact", False)  # a number that names: it is asked for, but not compared or summed up
     if first in ("number", "total", "count") and len(words) > 1 and last not in _MONEY:
         return Kind("quantity", False, additive=True)
     if money or last in _MONEY or _CHINESE_MONEY.search(chinese):

@@ -21,7 +21,7 @@ from sqlfocus.schema.mschema import Database, Table
 _PERSONS = word_set(
     "person people customer client user member employee staff worker student teacher instructor professor doctor "
     "physician nurse patient author writer editor actor actress director singer artist musician player coach driver "
-    "pilot captain passenger guest visitor host manager supervisor boss owner supplier candidate voter "
+    "pilot captain passenger guest visitor host manager supervisor boss owner candidate voter "
     "representative president mayor governor scientist researcher engineer technician swimmer gymnast wrestler "
     "athlete friend child parent man woman officer agent seller buyer reader borrower tenant landlord lawyer judge "
     "chef waiter conductor trainer reviewer investor resident citizen volunteer participant entrepreneur "
@@ -29,7 +29,8 @@ _PERSONS = word_set(
 )
 _VERBS = word_set(
     "has have is of at in on by takes take and to for link map mapping rel relation relationship xref assoc "
-    "association junction works belongs likes trained lives tagged teaches teach attends owns uses"
+    "association junction works belongs likes trained lives tagged teaches teach attends owns uses with from between "
+    "undergoes prescribes affiliated assigned treats performs plays directs writes supervises manages drives serves"
 )
 _DELETED = word_set("is_deleted deleted del del_flag delete_flag is_delete isdeleted is_del")
 _CODE_WORDS = word_set("code number serial sku isbn no")
@@ -206,7 +207,7 @@ def _rename_label(entity: Entity) -> None:
         return
     label = entity.label[0].attribute
     if label.english and label.english[0].lower() == entity.english[0].lower():
-        named = replace(label, english=("name", *label.english), chinese=tuple(dict.fromkeys((*label.chinese, "名称"))))
+        named = replace(label, english=("name",), chinese=tuple(dict.fromkeys((*label.chinese, "名称"))))
         entity.attributes = tuple(named if attribute is label else attribute for attribute in entity.attributes)
         entity.key = tuple(named if attribute is label else attribute for attribute in entity.key)
         entity.label = (Ref((), named),)

@@ -140,19 +140,24 @@ class NounsEn(RelationsEn):
             phrase = self.phrase(entity, conditions, many=many, style="compact")
             return f"{number}{adjective} {phrase}"
         phrase = self.phrase(entity, conditions, many=many, style="compact")
-        joint = (
-            f"{self.who(entity)} {'have' if many else 'has'}" if " with " in phrase or " whose " in phrase else "with"
-        )
-        return f"{number}{phrase} {joint} {self.most(attribute, name, greatest)}"
+        return f"{number}{phrase} {self.joint(entity, phrase, many)} {self.most(attribute, name, greatest)}"
+
+    def joint(self, entity: Entity, phrase: str, many: bool) -> str:
+        """``with``, or ``who have`` behind a phrase that has a "with" of its own."""
+        if " with " in phrase or " whose " in phrase:
+            return f"{self.who(entity)} {'have' if many else 'has'}"
+        return "with"
 
     def most(self, attribute: Attribute, name: str, greatest: bool) -> str:
         """``the highest price``, ``the most pages``, ``the latest order date``."""
         if attribute.dated or attribute.kind == "year":
-            least = self.pick("earliest", "earliest", "first")
+            least = "earliest"
             return f"the {self.pick('latest', 'most recent') if greatest else least} {name}"
         counted = name.removeprefix("number of ")
         if name.startswith("number of ") or is_plural(name.split()[-1]):
             return f"the {'most' if greatest else 'fewest'} {counted}"
+        if name.split()[-1] in ("length", "duration", "runtime"):
+            return f"the {'longest' if greatest else 'shortest'} {name}"
         least = self.pick("lowest", "smallest", "lowest")
         return f"the {self.pick('highest', 'largest', 'highest') if greatest else least} {name}"
 

@@ -89,6 +89,8 @@ class NounsZh(ClausesZh):
         )
         if condition.negated and what.startswith("有"):
             what = "任何" + what
+        elif what.startswith("有"):
+            return f"至少有一{self.counter(child)}{what}"
         if brief:
             return f"{'没有' if condition.negated else '有'}{what}"
         if condition.negated:
@@ -106,7 +108,7 @@ class NounsZh(ClausesZh):
             ), f"{role}{self.pick('是', '为')}{self._name_only(parent, tests)}"
         said = [self._said(condition, parent) for condition in self.grouped(tests)]
         joined = self.joined(said)
-        own = self.attr(tests[0].ref.attribute) if not tests[0].ref.path else ""
+        own = self.attr(tests[0].ref.attribute) if not tests[0].ref.path and tests[0].op != "flag" else ""
         middle = "的" if own and joined.startswith(own) else ""
         noun = link.role_zh
         return self.phrase(parent, tests, noun=noun), f"{role}{middle}{joined}"

@@ -12,7 +12,7 @@ from sqlfocus.corpus.synthesis.english import a, article, countable, listed, plu
 from sqlfocus.corpus.synthesis.query import AnyOf, Condition, Extreme, Related, Test
 from sqlfocus.corpus.synthesis.voice import Grouped
 from sqlfocus.corpus.synthesis.wordlist import word_set
-from sqlfocus.corpus.synthesis.words_en import AT, BUYERS, BY, DOING, FOR, FROM, IN, MADE_BY_PERSONS, PAST
+from sqlfocus.corpus.synthesis.words_en import AT, BUYERS, BY, DOING, FOR, FROM, IN, MADE_BY_PERSONS, PAST, TIES
 
 _PARTS = word_set("item line detail entry content component ingredient")
 _NAMED_AFTER = word_set(
@@ -65,7 +65,7 @@ class RelationsEn(ClausesEn):
                 f"the {noun} with the {name} {value}",
                 f"{noun} number {value}" if name.lower() in ("id", "number", f"{noun} number") else "",
             )
-        value = " ".join(str(v) for v in values) if len(values) > 1 else self.word_of(attribute, values[0])
+        value = self._full_name(values) if len(values) > 1 else self.word_of(attribute, values[0])
         if entity.person:
             return self.pick(
                 value if bare else "",
@@ -131,11 +131,16 @@ class RelationsEn(ClausesEn):
         whose = f"{noun} {listed([clause.predicate()[0] for clause in clauses])}"
         return f"{said} {self.phrase(parent, tests, noun=role)}", whose
 
+    def _full_name(self, values: Sequence[object]) -> str:
+        """First and last name; where they are stored in capitals, now and then as people write them."""
+        name = " ".join(str(value) for value in values)
+        return name.title() if name.isupper() and self.chance(0.6) else name
+
     def _name_only(self, entity: Entity, tests: Sequence[Test]) -> str:
         by_attribute = {test.ref.attribute: test.values[0] for test in tests}
         values = [by_attribute[ref.attribute] for ref in entity.label]
         if len(values) > 1:
-            return " ".join(str(value) for value in values)
+            return self._full_name(values)
         return self.word_of(entity.label[0].attribute, values[0]) if entity.named else str(values[0])
 
     def _clause_of(self, condition: Grouped, entity: Entity) -> Clause:
@@ -248,7 +253,7 @@ class RelationsEn(ClausesEn):
 
     def _object(self, target: Entity, tests: Sequence[Test], *, negated: bool) -> str:
         if self.names_row(target, tests):
-            return self.called(target, tests)
+            return self.called(target, tests, bare=False)
         return (
             f"any {self.phrase(target, tests)}"
             if negated
@@ -297,6 +302,8 @@ class RelationsEn(ClausesEn):
             if condition.negated:
                 return Clause(plain=(f"has not written {what}", f"have not written {what}"))
             return Clause(plain=(f"wrote {what}", f"wrote {what}"))
+        elif child.unnameable and entity.english and target.english and (entity.english[0], target.english[0]) in TIES:
+            verbs = TIES[entity.english[0], target.english[0]]
         elif child.unnameable:
             verbs = ("has", "have")
         else:

@@ -72,7 +72,8 @@ class RowsEn(NounsEn):
             and words[1].endswith(" name")
             and words[0].split()[0] in ("first", "given")
         ):
-            joined = self.pick(f"{words[0].removesuffix(' name')} and {words[1]}", f"{words[0]} and {words[1]}")
+            first = plural(words[0]) if many else words[0]
+            joined = self.pick(f"{words[0].removesuffix(' name')} and {words[1]}", f"{first} and {words[1]}")
             words = [joined, *words[2:]] if len(words) > 2 else [joined]
         return listed([plural(word) if many else word for word in words])
 

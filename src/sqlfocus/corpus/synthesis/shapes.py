@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlfocus.corpus.synthesis.conditions import sample_test, sayable
 from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Attribute, Domain, Entity, Path, Ref, end, forward_paths
+from sqlfocus.corpus.synthesis.english import is_plural
 from sqlfocus.corpus.synthesis.query import AnyOf, Condition, Measure, Order, Output, Query, Select, Test
 
 Sampler = Callable[[Domain, Entity, Dice], Query | None]
@@ -19,11 +20,23 @@ def askable(entity: Entity, *kinds: str) -> list[Attribute]:
     return [
         a
         for a in entity.attributes
-        if a.kind not in ("other", "key", "flag")
+        if not is_bookkeeping(a)
+        and a.kind not in ("other", "key", "flag")
         and a is not barred
         and (a.english or a.chinese)
         and (not kinds or a.kind in kinds)
     ]
+
+
+def is_bookkeeping(attribute: Attribute) -> bool:
+    """Whether the attribute is the date of a row's last change, which nobody asks for."""
+    said = " ".join(attribute.english).lower()
+    return attribute.dated and ("update" in said or "modification" in said or "更新" in "".join(attribute.chinese))
+
+
+def is_countable_value(attribute: Attribute) -> bool:
+    """Whether "each <attribute>" can be said: not of names that are plurals, as special features."""
+    return not attribute.english or not is_plural(attribute.english[0].split()[-1])
 
 
 def numeric(entity: Entity) -> list[Attribute]:
@@ -146,7 +159,7 @@ def counting(domain: Domain, root: Entity, rng: Dice) -> Query | None:
 
 
 def counting_distinct(domain: Domain, root: Entity, rng: Dice) -> Query | None:
-    candidates = [a for a in askable(root, "category", "code", "year") if len(a.values) > 1]
+    candidates = [a for a in askable(root, "category", "code", "year") if len(a.values) > 1 and is_countable_value(a)]
     if not candidates:
         return None
     attribute = rng.choice(candidates)
@@ -158,6 +171,7 @@ def counting_distinct(domain: Domain, root: Entity, rng: Dice) -> Query | None:
 
 def distinct(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     candidates = [a for a in askable(root, "category", "code", "year") if len(a.values) > 1 and not a.unique]
+    candidates = [a for a in candidates if is_countable_value(a)]
     if not candidates:
         return None
     chosen = rng.sample(candidates, 2 if len(candidates) > 1 and rng.random() < 0.15 else 1)

@@ -11,19 +11,20 @@ from sqlfocus.corpus.synthesis.shapes import (
     askable,
     attributes_in,
     function_for,
+    is_countable_value,
     limit_of,
     measure_of,
     numeric,
     own_tests,
 )
-from sqlfocus.corpus.synthesis.shapes_joined import forward_path
+from sqlfocus.corpus.synthesis.shapes_joined import clear_path
 
 
 def _group_of(root: Entity, rng: Dice) -> tuple[Ref, Path | None, tuple[Ref, ...]] | None:
     """What to group by: ``(attribute, None, ())`` or ``(_, path to the entity, its label)``."""
     own = [a for a in askable(root, "category", "code", "year") if 1 < len(a.values) <= 60 and not a.unique]
-    own = [a for a in own if a not in [ref.attribute for ref in root.label] and not a.nulls]
-    path = forward_path(root, rng, 3)
+    own = [a for a in own if is_countable_value(a) and a not in [ref.attribute for ref in root.label] and not a.nulls]
+    path = clear_path(root, rng, 3)
     draw = rng.random()
     if path is None or (own and draw < 0.4):
         return (Ref((), rng.fresh(own, of="grouped")), None, ()) if own else None

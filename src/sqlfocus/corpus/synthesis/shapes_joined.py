@@ -30,6 +30,16 @@ def forward_path(root: Entity, rng: Dice, depth: int = 3) -> Path | None:
     return rng.fresh(paths, [(6.0, 2.5, 1.0)[len(path) - 1] for path in paths], of="forward")
 
 
+def clear_path(root: Entity, rng: Dice, depth: int = 3) -> Path | None:
+    """A forward path that naming its end alone makes clear: the one shortest way there, or a last step with a role."""
+    path = forward_path(root, rng, depth)
+    if path is None:
+        return None
+    lengths = [len(other) for other in forward_paths(root, 3) if end(root, other) is end(root, path)]
+    clear = len(path) == min(lengths) and (lengths.count(len(path)) == 1 or path[-1].link.role_en)
+    return path if clear else None
+
+
 def parent_tests(root: Entity, path: Path, rng: Dice) -> tuple[Test, ...]:
     """A condition at the end of a forward path: often what the parent is called, else one of its attributes."""
     target = end(root, path)
@@ -91,7 +101,7 @@ def related(root: Entity, rng: Dice, *, negated: bool = False, tested: float = 0
 
 def joining(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """Attributes of an entity together with those of a parent."""
-    path = forward_path(root, rng, 2)
+    path = clear_path(root, rng, 2)
     if path is None:
         return None
     beside = related_outputs(root, path, rng)

@@ -19,7 +19,7 @@ from sqlfocus.corpus.synthesis.query import (
     Test,
 )
 from sqlfocus.corpus.synthesis.shapes import askable, numeric, own_tests
-from sqlfocus.corpus.synthesis.shapes_joined import child_path, forward_path, parent_tests
+from sqlfocus.corpus.synthesis.shapes_joined import child_path, clear_path, forward_path, parent_tests
 
 _QUANTITIES = ("quantity", "units", "count", "stock", "number", "copies", "amount")
 _PRICES = ("price", "cost", "rate", "fee")
@@ -185,7 +185,7 @@ def multiplying(domain: Domain, root: Entity, rng: Dice) -> Query | None:
         elif rng.random() < 0.7:
             where = own_tests(root, rng, 1)
         return Select("product", root, (measure,), where)
-    grouping = _grouping(root, path, rng)
+    grouping = _grouping(root, clear_path(root, rng), rng)
     if grouping is None:
         return Select("product", root, (measure,))
     group, outputs, group_path = grouping

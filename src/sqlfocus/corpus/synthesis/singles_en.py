@@ -116,11 +116,9 @@ class SinglesEn(RowsEn):
         name = self.attr(ref.attribute)
         be = "are" if many else "is"
         if many and self.chance(0.25):
-            phrase = (
-                f"top {limit} {self.phrase(root, where, style='compact')} by {name}"
-                if order.descending
-                else f"{limit} {self.phrase(root, where, style='compact')} with {self.most(ref.attribute, name, False)}"
-            )
+            rows = self.phrase(root, where, style="compact")
+            least = f"{limit} {rows} {self.joint(root, rows, True)} {self.most(ref.attribute, name, False)}"
+            phrase = f"top {limit} {rows} by {name}" if order.descending else least
         else:
             phrase = self.superlative(root, where, ref, order.descending, limit)
         if own == label:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlfocus.corpus.synthesis.dice import Dice
-from sqlfocus.corpus.synthesis.domain import Domain, Entity, Ref
+from sqlfocus.corpus.synthesis.domain import Domain, Entity, Ref, end
 from sqlfocus.corpus.synthesis.paths import tables_of
 from sqlfocus.corpus.synthesis.profile import BIG, Connection, normal
 from sqlfocus.corpus.synthesis.query import (
@@ -27,6 +27,16 @@ from sqlfocus.corpus.synthesis.query import (
 from sqlfocus.corpus.synthesis.sql import render
 
 Rows = list[tuple[Any, ...]]
+
+
+def measured_low(query: Select) -> bool:
+    """Whether the query asks for the groups with the fewest or less than so many."""
+    if query.having:
+        return query.having.measure.of is None and query.having.op in ("lt", "le")
+    if query.limit is None or not (query.group or query.group_path is not None):
+        return False
+    by = query.order[0].by
+    return isinstance(by, Measure) and by.of is None and not query.order[0].descending
 
 
 class RejectedError(Exception):
@@ -98,6 +108,8 @@ class Trial:
                 raise RejectedError("a group without a name")
         if query.limit is not None:
             self._check_ties(query, len(rows))
+        if measured_low(query):
+            self._check_all_groups_there(query)
         for condition in query.where:
             if isinstance(condition, Extreme):
                 parent = condition.path[-1].target
@@ -108,6 +120,21 @@ class Trial:
                     ),
                     1,
                 )
+
+    def _check_all_groups_there(self, query: Select) -> None:
+        """Where the fewest are asked for, there must be no parent without any: the join would not find it."""
+        groups = len(self.rows(replace(query, having=None, order=(), limit=None)))
+        if query.group_path:
+            possible = self.total(end(query.root, query.group_path))
+        else:
+            ref = query.group[0] if query.group else None
+            if not isinstance(ref, Ref) or not ref.path:
+                return
+            parent = end(query.root, ref.path)
+            counted = Measure("count_distinct", Ref((), ref.attribute))
+            possible = int(self.rows(Select("", parent, (counted,)))[0][0])
+        if groups < possible:
+            raise RejectedError("groups of none that the join leaves out")
 
     def _check_conditions(self, query: Select, rows: Rows, measures: Sequence[Measure]) -> None:
         """Each condition must leave something out: else the answer is right without it."""

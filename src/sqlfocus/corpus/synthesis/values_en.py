@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,8 @@ class ValuesEn(Voice):
     def text(self, value: Any) -> str:
         """A text value: bare where it reads as a name, else in quotes; now and then in another case."""
         text = str(value)
+        if re.fullmatch(r"[A-Z]{3,}( [A-Z]{2,})*", text) and len(text) > 4 and self.chance(0.5):
+            text = text.title()
         if text.islower() and self.chance(0.5) and len(text) > 3:
             text = text.capitalize() if self.chance(0.3) else text
         elif text.istitle() and self.chance(0.08):

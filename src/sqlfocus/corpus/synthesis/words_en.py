@@ -121,7 +121,7 @@ IN = word_set(
 )
 AT = word_set(
     "school university college company store shop hotel bank branch hospital station airport stadium restaurant "
-    "museum clinic library venue office campus location"
+    "museum clinic library venue office campus location address"
 )
 BY = word_set(
     "author writer artist singer director creator composer publisher manufacturer producer maker brand reviewer "
@@ -193,6 +193,26 @@ AGENTS = {
     "seller": "sells",
     "manager": "manages",
     "supervisor": "supervises",
+}
+# Two entities that a table without a noun of its own ties: what the first does to the second, singular and plural.
+TIES = {
+    ("actor", "film"): ("appears in", "appear in"),
+    ("actor", "movie"): ("appears in", "appear in"),
+    ("actress", "film"): ("appears in", "appear in"),
+    ("singer", "concert"): ("performs in", "perform in"),
+    ("artist", "concert"): ("performs in", "perform in"),
+    ("student", "course"): ("takes", "take"),
+    ("student", "class"): ("takes", "take"),
+    ("student", "club"): ("belongs to", "belong to"),
+    ("member", "club"): ("belongs to", "belong to"),
+    ("teacher", "course"): ("teaches", "teach"),
+    ("instructor", "course"): ("teaches", "teach"),
+    ("instructor", "section"): ("teaches", "teach"),
+    ("employee", "project"): ("works on", "work on"),
+    ("staff member", "project"): ("works on", "work on"),
+    ("scientist", "project"): ("works on", "work on"),
+    ("driver", "bus"): ("drives", "drive"),
+    ("user", "role"): ("has", "have"),
 }
 PLACED = {
     "order": "placed",
