@@ -227,7 +227,7 @@ CREATE TABLE 员工表 (员工编号 INTEGER PRIMARY KEY, 姓名 TEXT, 性别 TE
 INSERT INTO 部门表 VALUES (1, '研发部', '上海', 900000), (2, '市场部', '北京', 300000), (3, '财务部', '北京', 200000);
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
 INSERT INTO 员工表 SELECT i, char(29579 + i % 7, 20255 + i), CASE i % 2 WHEN 0 THEN '男' ELSE '女' END,
-  date('2015-01-01', i * 47 || ' days'), 5000 + i * 313 % 9000, i % 5 > 0, 1 + i % 3 FROM n;
+  date('2015-01-01', (i * 47) || ' days'), 5000 + i * 313 % 9000, i % 5 > 0, 1 + i % 3 FROM n;
 """
 RESERVED = """
 CREATE TABLE "group" (id INTEGER PRIMARY KEY, "order" TEXT, "select" INTEGER);
@@ -236,7 +236,7 @@ CREATE TABLE "user" (id INTEGER PRIMARY KEY, name TEXT, "group" INTEGER REFERENC
 INSERT INTO "group" VALUES (1, 'red', 7), (2, 'blue', 14), (3, 'green', 21);
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
 INSERT INTO "user" SELECT i, 'Person ' || i, 1 + i % 3, CASE i % 2 WHEN 0 THEN 'Rome' ELSE 'Paris' END,
-  date('2020-01-01', i * 17 || ' days') FROM n;
+  date('2020-01-01', (i * 17) || ' days') FROM n;
 """
 NO_KEYS = """
 CREATE TABLE customers (customer_id INTEGER PRIMARY KEY, customer_name TEXT, city TEXT);
@@ -244,12 +244,12 @@ CREATE TABLE orders (order_id INTEGER PRIMARY KEY, customer_id INTEGER, amount R
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
 INSERT INTO customers SELECT i, 'Firm ' || i, CASE i % 3 WHEN 0 THEN 'Oslo' WHEN 1 THEN 'Bern' ELSE 'Linz' END FROM n;
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
-INSERT INTO orders SELECT i, 1 + i * i % 37, i * 7 % 900 + 0.5, date('2021-01-01', i * 3 || ' days') FROM n;
+INSERT INTO orders SELECT i, 1 + i * i % 37, i * 7 % 900 + 0.5, date('2021-01-01', (i * 3) || ' days') FROM n;
 """
 ONE = """
 CREATE TABLE readings (ts TEXT, sensor TEXT, value REAL);
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-INSERT INTO readings SELECT date('2023-01-01', i % 300 || ' days'), 'unit ' || (i % 3), i * 37 % 401 / 10.0 FROM n;
+INSERT INTO readings SELECT date('2023-01-01', (i % 300) || ' days'), 'unit ' || (i % 3), i * 37 % 401 / 10.0 FROM n;
 """
 
 
@@ -276,7 +276,7 @@ def test_odd_databases(tmp_path, name, script, languages):
             assert not chinese & {"部门", "员工", "城市", "预算", "月薪", "性别", "姓名"}, example
     if name == "reserved":
         assert any('"group"."order"' in example.sql for example in synthesis.examples)
-        assert any('"user".' in e.sql or "user.name" in e.sql for e in synthesis.examples)
+        assert any('"to date"' in example.sql for example in synthesis.examples)
         assert any('"from" =' in example.sql for example in synthesis.examples)
     if name == "no_keys":
         assert any("orders.customer_id = customers.customer_id" in example.sql for example in synthesis.examples)
@@ -324,7 +324,7 @@ def test_big_tables_are_read_in_parts(tmp_path):
       sold_on TEXT);
     INSERT INTO shop VALUES (1, 'North', 'Oslo'), (2, 'South', 'Rome'), (3, 'East', 'Kyiv'), (4, 'West', 'Cork');
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {BIG * 10})
-    INSERT INTO sale SELECT i, 1 + i * i % 4, i * 7919 % 90001 / 100.0, date('2020-01-01', i % 1400 || ' days') FROM n;
+    INSERT INTO sale SELECT i, 1 + i * i % 4, i * 7919 % 90001 / 100.0, date('2020-01-01', (i % 1400) || ' days') FROM n;
     """
     path = database(tmp_path / "big.sqlite", script)
     runner = open_runner(str(path), LIMITS)
@@ -334,7 +334,7 @@ def test_big_tables_are_read_in_parts(tmp_path):
     finally:
         runner.close()
     assert len(synthesis.examples) == 120
-    assert not any("LIMIT 20000" in example.sql for example in synthesis.examples)
+    assert not any(f"LIMIT {BIG}" in example.sql for example in synthesis.examples)
     for sql in watched.seen:
         for table in sqlglot.parse_one(sql, dialect="sqlite").find_all(exp.Table):
             if table.name == "sale":

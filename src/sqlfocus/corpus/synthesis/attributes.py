@@ -32,8 +32,8 @@ def attribute_of(
     verb = words[0] if words[0] in ("is", "has") and len(words) > 1 else ""
     words = words[1:] if verb else words
     words = words[:-1] if words[-1] in ("flag", "yn") and len(words) > 1 else words
-    if words[0] == "number" and len(words) > 1 and words[1] != "of":
-        words = ["number", "of", *plural(" ".join(words[1:])).split()]
+    if words[0] == "number" and len(words) > (2 if words[1:2] == ["of"] else 1):
+        words = ["number", "of", *plural(" ".join(words[2 if words[1] == "of" else 1 :])).split()]
     if _dated(profile):
         words = event_words(words)
     english, chinese = _attribute_words(words, note, own, own_zh)

@@ -134,6 +134,7 @@ class ClausesEn(AmountsEn):
             origin = self.pick("from", "in") if last != "nationality" else "of nationality"
             origin = self.pick("from", "from", "living in") if entity.person and last != "nationality" else origin
             if name in ("city", "country", "state", "province", "region", "hometown"):
+                result.having = ""
                 result.post, result.plain = (
                     f"{negated}{origin} {value}",
                     be(

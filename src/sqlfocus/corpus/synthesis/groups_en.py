@@ -301,56 +301,55 @@ class GroupsEn(NumbersEn):
 
     def _period_question(self, query: Select, period: Period, measure: Measure) -> str:
         root, unit = query.root, period.unit
-        date = self.attr(period.ref.attribute)
-        event = self.event(period.ref.attribute, root)
+        attribute = period.ref.attribute
+        date, event = self.attr(attribute), self.event(attribute, root)
         years = [c.values[0] for c in query.where if isinstance(c, Test) and c.ref == period.ref and c.op == "year"]
         where = tuple(c for c in query.where if not (isinstance(c, Test) and c.ref == period.ref and c.op == "year"))
         query = replace(query, where=where)
-        phrase = self.phrase(root, query.where, style="compact")
-        obvious = self._obvious_date(root, period.ref.attribute)
-        if years:
-            unit = self.pick(f"{unit} of {years[0]}", f"{unit} in {years[0]}")
-            date = f"{date}"
-        if event and measure.of is None and not (obvious and self.chance(0.4)):
-            phrase += f" {event[0]}" if event[1] else f" that {event[0]}"
-            when = unit
-        else:
-            when = (
-                unit
-                if obvious
-                else self.pick(f"{unit} by {date}" if years else f"{unit} of the {date}", f"{date} {unit}")
-            )
-        amount = f"number of {phrase}" if measure.of is None else self._amount(measure, query, phrase=phrase)
+        rows = self.phrase(root, where, style="compact")
+        every = f"{unit} of {years[0]}" if years else unit
+        counted, clear = rows, self._obvious_date(root, attribute)
+        if event and measure.of is None and not where and not (clear and self.chance(0.4)):
+            counted, clear = f"{rows} {event[0]}" if event[1] else f"{rows} that {event[0]}", True
+        happened = f"were {event[0]}" if event and event[1] else ""
         if query.limit is not None:
-            descending = query.order[0].descending
-            if measure.of is None:
-                most = self.pick("most", "highest number of") if descending else self.pick("fewest", "lowest number of")
-                if event and event[1] and self.chance(0.5):
-                    rows = self.phrase(root, query.where, style="compact")
-                    return f"In which {unit} were the {'most' if descending else 'fewest'} {rows} {event[0]}?"
-                return f"Which {when} had the {most} {phrase}?"
-            best = "highest" if descending else "lowest"
-            return f"Which {when} had the {best} {self.measure_name(measure, root)} of {phrase}?"
+            return self._best_period(
+                query, measure, every, counted, happened if measure.of is None else "", clear, date
+            )
         order = (
-            self.pick(", in chronological order", ", sorted by " + period.unit, ", from oldest to newest")
+            self.pick(", in chronological order", f", sorted by {unit}", ", from oldest to newest")
             if query.order
             else ""
         )
-        if measure.of is None and self.chance(0.35):
-            if event and event[1]:
-                return (
-                    f"How many {self.phrase(root, query.where, style='compact')} were {event[0]} in each {unit}{order}?"
-                )
-            return f"For each {when}, how many {phrase} are there{order}?"
+        if measure.of is None and happened and self.chance(0.4):
+            return f"How many {rows} {happened} in each {every}{order}?"
+        if not clear:
+            every = self.pick(f"{unit} of the {date}", f"{unit} (by {date})") if not years else f"{every} (by {date})"
+        if measure.of is None and self.chance(0.2):
+            return f"For each {every}, how many {counted} are there{order}?"
+        amount = f"number of {counted}" if measure.of is None else self._amount(measure, query, phrase=rows)
         if measure.of is not None and self.chance(0.3):
-            return f"For each {when}, what is the {amount}{order}?"
-        return (
-            self.command(
-                f"the {amount} {self.pick('per', 'for each', 'by', 'in each' if when == unit else '')} {when}{order}"
-            )
-            if self.chance(0.6) or order
-            else self.ask(f"the {amount} per {when}", many=False)
-        )
+            return f"For each {every}, what is the {amount}{order}?"
+        if order or self.chance(0.6):
+            return self.command(f"the {amount} {self.pick('per', 'for each', 'by')} {every}{order}")
+        return self.ask(f"the {amount} per {every}", many=False)
+
+    def _best_period(
+        self, query: Select, measure: Measure, every: str, counted: str, happened: str, clear: bool, date: str
+    ) -> str:
+        """In which month the most happened."""
+        descending = query.order[0].descending
+        by = "" if clear else f", by {date},"
+        if measure.of is not None:
+            best = "highest" if descending else "lowest"
+            return f"Which {every}{by} had the {best} {self.measure_name(measure, query.root)} of {counted}?"
+        most = "most" if descending else "fewest"
+        if happened and self.chance(0.5):
+            rows = self.phrase(query.root, query.where, style="compact")
+            return f"In which {every} were the {most} {rows} {happened.removeprefix('were ')}?"
+        if not clear:
+            return f"In which {every}, by {date}, were there the {most} {counted}?"
+        return f"Which {every} had the {most} {counted}?"
 
     @staticmethod
     def _obvious_date(root: Entity, attribute: Attribute) -> bool:

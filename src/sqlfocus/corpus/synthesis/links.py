@@ -46,7 +46,7 @@ def connect(database: Database, entities: Sequence[Entity], connection: Connecti
         nouns = {word for parent in parents for noun in parent.english for word in noun.lower().split()}
         own = {word for noun in entity.english[:1] for word in noun.lower().split()}
         tied = {column for link in entity.parents for column in link.columns}
-        if len(parents) > 1 and all(
+        if len(entity.parents) > 1 and all(
             attribute.column in tied or attribute.kind in ("key", "other") for attribute in entity.attributes
         ):
             entity.unnameable = True
@@ -125,6 +125,8 @@ def _role(attribute: Attribute, child: Entity, parent: Entity) -> tuple[str, str
     full = split_identifier(attribute.column)
     ended = full[-1] in ("id", "code", "number", "key", "fk", "uuid")
     words = words[:-1] if len(words) > 1 and words[-1] in ("id", "code", "number", "key", "fk", "uuid") else words
+    if len(words) > 1 and parent.english and [words[-1]] == [attribute.column.lower() for attribute in parent.key]:
+        words = [*words[:-1], *parent.english[0].split()]
     role = singular(spoken(words))
     parents = {noun.lower() for noun in parent.english} | {parent.table.lower(), singular(parent.table.lower())}
     plain = (

@@ -21,7 +21,7 @@ _ABBREVIATIONS = dict(
         "max=maximum mfr=manufacturer mfg=manufacturing loc=location msg=message img=image usr=user grp=group "
         "pwd=password ord=order ords=orders stu=student crs=course sect=section bldg=building apt=apartment "
         "ctry=country cntry=country lang=language prof=professor instr=instructor sem=semester info=information "
-        "temp=temperature lat=latitude lon=longitude lng=longitude zip=zip_code zipcode=zip_code postcode=postal_code "
+        "temp=temperature lat=latitude lon=longitude lng=longitude zip=zip_code zipcode=zip_code postcode=postcode "
         "stat=status sts=status typ=type ref=reference src=source dst=destination dest=destination pmt=payment "
         "wt=weight ht=height hgt=height len=length vol=volume sz=size cat=category catg=category subcat=subcategory "
         "supp=supplier vend=vendor whs=warehouse wh=warehouse bal=balance disc=discount sal=salary txn=transaction "
@@ -50,6 +50,8 @@ def split_identifier(identifier: str) -> list[str]:
         if part:
             words.extend(_expand(part.lower()))
     words = [word for place, word in enumerate(words) if place == 0 or word != words[place - 1]]
+    if words[-3:] == ["zip", "code", "postcode"]:
+        words[-3:] = ["postcode"]
     if len(words) > 1 and words[0] == "pub" and words[-1] in ("year", "date"):
         words[0] = "publication"
     if (

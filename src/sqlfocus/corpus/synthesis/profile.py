@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sqlfocus.corpus.synthesis.quoting import qualified, quoted
 from sqlfocus.schema.mschema import Table
 
-BIG = 20_000
+BIG = 10_000
 """From how many rows a table is big: it is sampled at both ends, and queries are tried on its first ``BIG`` rows."""
 SAMPLE = 1_000
 

@@ -76,6 +76,8 @@ class RelationsEn(ClausesEn):
             )
         if value.lower().strip("'\"").endswith(last):
             return self.pick(value, f"the {value}")
+        # A small letter or a quotation mark in front does not read as a name.
+        bare = bare and value[:1].isupper() and len(value) > 3
         if last in _NAMED_AFTER:
             plain = value.strip("'\"")
             return self.pick(f"the {plain} {noun}", f"the {noun} {value}", f"the {plain} {noun}", value)
@@ -87,6 +89,11 @@ class RelationsEn(ClausesEn):
         """What stands between a child and its parent, as in "orders by", "employees in", "reviews of"."""
         role = (link.role_en or self.noun(link.parent)).split()[-1].lower()
         child = self.noun(link.child).split()[-1].lower()
+        first = link.role_en.split()[0].lower() if link.role_en else ""
+        if first in ("source", "origin", "departure", "from"):
+            return "from"
+        if first in ("destination", "arrival", "target", "to"):
+            return "to"
         if role in BY and (link.parent.person or role in ("publisher", "manufacturer", "producer", "maker", "brand")):
             if role in ("customer", "client", "user", "buyer", "donor"):
                 return self.pick("by", "from", "of", "by") if child in MADE_BY_PERSONS else "of"
@@ -104,7 +111,7 @@ class RelationsEn(ClausesEn):
                 else "in"
             )
         if role in AT:
-            return self.pick("at", "of") if role not in ("location", "campus") else "at"
+            return self.pick("at", "of") if role not in ("location", "campus", "address") else "at"
         if role in FOR and child in (*MADE_BY_PERSONS, "ticket", "item", "line", "detail", "stock", "inventory"):
             return "for" if child not in ("review", "rating") else self.pick("of", "for")
         return "of"
@@ -149,7 +156,7 @@ class RelationsEn(ClausesEn):
             phrase, whose = self.of_parent(link, tests)
             belongs = (
                 be(phrase)
-                if phrase.split()[0] in ("in", "at", "by", "from")
+                if phrase.split()[0] in ("in", "at", "by", "from", "to")
                 else ("belongs to " + phrase.split(" ", 1)[1], "belong to " + phrase.split(" ", 1)[1])
             )
             if phrase.split()[0] in ("for", "managed", "supervised"):

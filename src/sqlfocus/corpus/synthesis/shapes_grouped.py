@@ -17,7 +17,7 @@ from sqlfocus.corpus.synthesis.shapes import (
     numeric,
     own_tests,
 )
-from sqlfocus.corpus.synthesis.shapes_joined import clear_path
+from sqlfocus.corpus.synthesis.shapes_joined import clear_path, is_doubled
 
 
 def _group_of(root: Entity, rng: Dice) -> tuple[Ref, Path | None, tuple[Ref, ...]] | None:
@@ -100,6 +100,8 @@ def _best(shape: str, root: Entity, rng: Dice, *, joined: bool) -> Query | None:
     if found is None:
         return None
     query, measure = found
+    if measure.function in ("max", "min"):
+        return None  # nobody asks for the highest of the highest
     outputs = query.outputs if rng.random() < 0.35 else query.outputs[:-1]
     return replace(query, outputs=outputs, order=(Order(measure, rng.random() < 0.82),), limit=limit_of(rng))
 
@@ -151,7 +153,7 @@ def by_period(domain: Domain, root: Entity, rng: Dice) -> Query | None:
 def including_none(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     """How many children each entity has, those without any included."""
     links = [link for link in root.children if link.child is not root and not link.subtype and len(link.child.key) == 1]
-    links = [link for link in links if not link.child.unnameable and len(link.columns) == 1]
+    links = [link for link in links if not link.child.unnameable and len(link.columns) == 1 and not is_doubled(link)]
     if not links or not root.named or not root.key or any(ref.path for ref in root.label):
         return None
     link = rng.choice(links)

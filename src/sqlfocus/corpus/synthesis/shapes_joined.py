@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlfocus.corpus.synthesis.conditions import sample_test
 from sqlfocus.corpus.synthesis.dice import Dice
-from sqlfocus.corpus.synthesis.domain import Domain, Entity, Hop, Path, Ref, end, forward_paths
+from sqlfocus.corpus.synthesis.domain import Domain, Entity, Hop, Link, Path, Ref, end, forward_paths
 from sqlfocus.corpus.synthesis.query import Condition, Extreme, Measure, Query, Related, Select, Test
 from sqlfocus.corpus.synthesis.shapes import (
     askable,
@@ -51,9 +51,14 @@ def parent_tests(root: Entity, path: Path, rng: Dice) -> tuple[Test, ...]:
     return (test,) if test else ()
 
 
+def is_doubled(link: Link) -> bool:
+    """Whether the child refers to the parent in more than one way, so that "airports with routes" is not clear."""
+    return sum(other.parent is link.parent for other in link.child.parents) > 1
+
+
 def child_path(root: Entity, rng: Dice) -> Path | None:
     """A path that begins with a step to a child; a child without a noun is passed through to its other parent."""
-    links = [link for link in root.children if link.child is not root and not link.subtype]
+    links = [link for link in root.children if link.child is not root and not link.subtype and not is_doubled(link)]
     if not links:
         return None
     link = rng.fresh(links, of="children")

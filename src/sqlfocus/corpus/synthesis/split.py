@@ -85,11 +85,16 @@ def split(examples: Sequence[Example], test_share: float, *, seed: int = 42) -> 
         rng.shuffle(candidates)
         owed = max(owed, 0.0) + test_share * sum(map(len, candidates))
         # The last group of a shape stays in train: a shape is tested on new columns, not on its first sight.
+        chosen = []
         for places in candidates[:-1]:
-            if owed < len(places) / 2:
-                continue
+            if owed >= len(places) / 2:
+                chosen.append(places)
+                owed -= len(places)
+        if not chosen and len(candidates) > 4:
+            chosen = [min(candidates[:-1], key=len)]
+            owed -= len(chosen[0])
+        for places in chosen:
             test.update(places)
-            owed -= len(places)
     if not test or len(test) == len(examples):
         raise UserError(
             f"{len(examples)} examples cannot be parted into train and test ({wanted:.0f} of them) without a query "

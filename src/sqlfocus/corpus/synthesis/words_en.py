@@ -244,7 +244,6 @@ SYNONYMS = {
     "telephone": ("phone number",),
     "phone": ("phone number", "telephone number"),
     "email": ("email address", "e-mail"),
-    "salary": ("pay",),
     "birth date": ("date of birth", "birthday"),
     "date of birth": ("birth date", "birthday"),
     "sex": ("gender",),
