@@ -325,8 +325,10 @@ class GroupsEn(NumbersEn):
             return f"How many {rows} {happened} in each {every}{order}?"
         if not clear:
             every = self.pick(f"{unit} of the {date}", f"{unit} (by {date})") if not years else f"{every} (by {date})"
-        if measure.of is None and self.chance(0.2):
-            return f"For each {every}, how many {counted} are there{order}?"
+        if measure.of is None and (counted == rows or happened) and self.chance(0.2):
+            return (
+                f"For each {every}, how many {rows} {happened if happened and counted != rows else 'are there'}{order}?"
+            )
         amount = f"number of {counted}" if measure.of is None else self._amount(measure, query, phrase=rows)
         if measure.of is not None and self.chance(0.3):
             return f"For each {every}, what is the {amount}{order}?"

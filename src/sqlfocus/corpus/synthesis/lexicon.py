@@ -194,7 +194,11 @@ def _label(entity: Entity) -> None:
     unique = [
         a
         for a in own
-        if a.unique and a.textual and a.kind in ("category", "text") and max(len(str(v)) for v in a.values) <= 40
+        if a.unique
+        and a.textual
+        and a.kind in ("category", "text")
+        and max(len(str(v)) for v in a.values) <= 40
+        and not any(str(v)[:1].isdigit() for v in a.values)
     ]
     chosen = coded[:1] or unique[:1] or list(entity.key) or own[:1]
     entity.named = bool(unique[:1]) and not coded

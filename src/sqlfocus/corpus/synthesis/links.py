@@ -50,7 +50,8 @@ def connect(database: Database, entities: Sequence[Entity], connection: Connecti
             attribute.column in tied or attribute.kind in ("key", "other") for attribute in entity.attributes
         ):
             entity.unnameable = True
-        if len(parents) > 1 and own and own <= nouns | {"detail", "record"}:
+        heads = {noun.split()[-1].lower() for parent in parents for noun in parent.english[:1]}
+        if len(own & heads) > 1 and own <= nouns | {"detail", "record"}:
             entity.unnameable = True
     return notes
 
@@ -94,7 +95,8 @@ def _link(child: Entity, parent: Entity, key: ForeignKey) -> None:
     if not all(own) or not all(referenced) or len(own) != len(referenced):
         return
     attributes = [attribute for attribute in own if attribute is not None]
-    subtype = set(attributes) == set(child.key) and child is not parent
+    # A gymnast is a person; a hiring that has its employee's key is not an employee.
+    subtype = set(attributes) == set(child.key) and child is not parent and child.person and parent.person
     role_en, role_zh = ("", "") if subtype else _role(attributes[0], child, parent)
     link = Link(
         child,

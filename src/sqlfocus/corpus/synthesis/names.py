@@ -150,7 +150,8 @@ _EVENT_NOUNS = {
     "completed": "completion", "returned": "return", "borrowed": "borrowing", "released": "release", "sent": "sending",
     "issued": "issue", "approved": "approval", "submitted": "submission", "enrolled": "enrollment",
     "admitted": "admission",
-    "discharged": "discharge", "booked": "booking", "purchased": "purchase", "sold": "sale", "founded": "founding",
+    "discharged": "discharge", "booked": "booking", "purchased": "purchase",
+    "bought": "purchase", "sold": "sale", "founded": "founding",
     "resolved": "resolution", "received": "receipt", "visited": "visit", "scheduled": "schedule", "logged": "log",
     "adopted": "adoption", "arrived": "arrival", "departed": "departure", "left": "leaving", "acquired": "acquisition",
 }  # fmt: skip

@@ -33,7 +33,7 @@ class NounsEn(RelationsEn):
         style = style or self.rng.choices(("compact", "that", "whose"), (60, 22, 18))[0]
         adjective, posts, having, lacking, plains, whoses = self._slots(clauses, style)
         for place, condition in enumerate(beyond):
-            clause = self._clause_of(condition, entity)
+            clause = self._clause_of(condition, entity, many=many)
             late = bool(plains or whoses or place) or (
                 bool(posts or having or lacking) and clause.post.startswith("of ")
             )

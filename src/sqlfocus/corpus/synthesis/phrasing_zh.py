@@ -96,13 +96,13 @@ class Chinese(RowsZh):
             + f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
         )
 
-    def _days(self, measure: Measure, phrase: str) -> str:
+    def _days(self, measure: Measure, phrase: str, each: str = "") -> str:
         assert isinstance(measure.of, Days)
         start, finish = self.attr(measure.of.start.attribute), self.attr(measure.of.end.attribute)
         kind = {"avg": "平均", "max": "最多", "min": "最少"}[measure.function]
         return self.pick(
-            f"{phrase}从{start}到{finish}{kind}{self.pick('相隔', '间隔', '')}多少天？",
-            f"计算{phrase}的{start}与{finish}之间{kind}相差的天数。",
+            f"{each}{phrase}从{start}到{finish}{kind}{self.pick('相隔', '间隔', '')}多少天？",
+            f"计算{each}{phrase}的{start}与{finish}之间{kind}相差的天数。",
         )
 
     def function(self, measure: Measure, attribute: Attribute) -> str:
@@ -171,7 +171,7 @@ class Chinese(RowsZh):
                 f"按{group}统计{self.clause(measure.test, root)}的{self.noun(root)}所占的百分比。",
             )
         if isinstance(measure.of, Days):
-            return f"每个{group}的" + self._days(measure, phrase)
+            return self._days(measure, phrase, f"每个{group}的")
         amount = (
             f"{phrase}数量" if measure.of is None else f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
         )

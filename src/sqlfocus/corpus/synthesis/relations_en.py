@@ -118,7 +118,7 @@ class RelationsEn(ClausesEn):
 
     # Conditions on related entities
 
-    def of_parent(self, link: Link, tests: Sequence[Test]) -> tuple[str, str]:
+    def of_parent(self, link: Link, tests: Sequence[Test], *, many: bool = True) -> tuple[str, str]:
         """A condition on the parent as a prepositional phrase, and as what follows "whose"."""
         parent, role = link.parent, link.role_en
         said = self.preposition(link)
@@ -136,7 +136,8 @@ class RelationsEn(ClausesEn):
             said = "supervised by" if noun == "supervisor" else self.pick("managed by", "reporting to")
         clauses = [self._clause_of(test, parent) for test in self.grouped(tests)]
         whose = f"{noun} {listed([clause.predicate()[0] for clause in clauses])}"
-        return f"{said} {self.phrase(parent, tests, noun=role)}", whose
+        said_parent = self.phrase(parent, tests, many=many, noun=role)
+        return f"{said} {said_parent if many else f'{article(said_parent)} {said_parent}'}", whose
 
     def _full_name(self, values: Sequence[object]) -> str:
         """First and last name; where they are stored in capitals, now and then as people write them."""
@@ -150,10 +151,10 @@ class RelationsEn(ClausesEn):
             return self._full_name(values)
         return self.word_of(entity.label[0].attribute, values[0]) if entity.named else str(values[0])
 
-    def _clause_of(self, condition: Grouped, entity: Entity) -> Clause:
+    def _clause_of(self, condition: Grouped, entity: Entity, *, many: bool = True) -> Clause:
         if isinstance(condition, tuple):
             link, tests = condition
-            phrase, whose = self.of_parent(link, tests)
+            phrase, whose = self.of_parent(link, tests, many=many)
             belongs = (
                 be(phrase)
                 if phrase.split()[0] in ("in", "at", "by", "from", "to")

@@ -144,7 +144,8 @@ class RowsZh(NounsZh):
 
     def lookup(self, query: Select) -> str:
         root = query.root
-        thing = self.called(root, [condition for condition in query.where if isinstance(condition, Test)])
+        tests = [condition for condition in query.where if isinstance(condition, Test)]
+        thing = self.called(root, tests, bare=not self.shared(query))
         beyond = [output for output in query.outputs if isinstance(output, Ref) and output.path]
         if beyond:
             link = beyond[0].path[0].link

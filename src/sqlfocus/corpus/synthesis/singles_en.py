@@ -19,7 +19,7 @@ class SinglesEn(RowsEn):
         """An attribute of one row that is called by its name."""
         root = query.root
         tests = [condition for condition in query.where if isinstance(condition, Test)]
-        thing = self.called(root, tests)
+        thing = self.called(root, tests, bare=not self.shared(query))
         own, beyond = self.output_groups(query)
         if beyond:
             path, attributes = beyond[0]
@@ -59,7 +59,7 @@ class SinglesEn(RowsEn):
             if question:
                 return question
         names = self.attribute_phrase(own)
-        possessive = f"{thing}'s {names}" if root.person and not thing.endswith(("'", '"')) else ""
+        possessive = f"{thing}'s {names}" if root.person and thing[0].isupper() and thing[-1].isalpha() else ""
         return self.ask(self.pick(f"the {names} of {thing}", f"the {names} of {thing}", possessive), many=len(own) > 1)
 
     def _natural(self, root: Entity, attribute: Attribute, thing: str) -> str:

@@ -39,6 +39,12 @@ def measured_low(query: Select) -> bool:
     return isinstance(by, Measure) and by.of is None and not query.order[0].descending
 
 
+def _of_pair(root: Entity, test: Test) -> bool:
+    """Whether the test is on one part of a label that has two, as first and last name."""
+    label = end(root, test.ref.path).label
+    return len(label) > 1 and test.ref.attribute in [ref.attribute for ref in label]
+
+
 class RejectedError(Exception):
     """The query is no good; the message says why, in words for the summary."""
 
@@ -158,13 +164,7 @@ class Trial:
             for place, condition in enumerate(query.where):
                 if isinstance(condition, Test) and condition.op == "filled":
                     continue
-                if isinstance(condition, Test) and any(
-                    isinstance(o, Test)
-                    and o is not condition
-                    and o.ref.path == condition.ref.path
-                    and o.op == "eq" == condition.op
-                    for o in query.where
-                ):
+                if isinstance(condition, Test) and condition.op == "eq" and _of_pair(query.root, condition):
                     continue  # first and last name single out a person together
                 others = (*query.where[:place], *query.where[place + 1 :])
                 if self._kept(query, others) == kept:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from sqlfocus.corpus.synthesis.domain import Attribute, Domain, Entity, Link, Ref
-from sqlfocus.corpus.synthesis.query import Condition, Test
+from sqlfocus.corpus.synthesis.query import Condition, Select, Test
 
 Grouped = Condition | tuple[Link, list[Test]]
 """A condition of an entity's own, or the conditions on one parent, said from the parent's point of view."""
@@ -52,6 +52,12 @@ class Voice:
             self.rng.setstate(state)
             said.append(self.number(value, attribute))
         return said
+
+    def shared(self, query: Select) -> bool:
+        """Whether other named entities have what is looked up too, so that the entity must be named."""
+        asked = {o.attribute.english[0] for o in query.outputs if isinstance(o, Ref) and o.attribute.english}
+        others = [entity for entity in self.domain.entities if entity is not query.root and entity.named]
+        return any(a.english and a.english[0] in asked for entity in others for a in entity.attributes)
 
     @staticmethod
     def names_row(entity: Entity, tests: Sequence[Condition]) -> bool:
