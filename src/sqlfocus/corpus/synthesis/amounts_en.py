@@ -164,7 +164,7 @@ class AmountsEn(ValuesEn):
         elif name == last and last in COMPARATIVES and op in ("gt", "lt"):
             result.post = f"{COMPARATIVES[last][op == 'lt']} {values[0]}"
             result.plain = be(result.post)
-        elif last == "rating" and op != "between":
+        elif name == "rating" and op != "between":
             result.plain, result.post = be(f"rated {is_}"), f"rated {is_}"
         elif last == "stock" and op in _MANY:
             result.having = self.pick(f"{self.pick(*_MANY[op]).format(*values)} in stock", f"a stock {of}")

@@ -86,7 +86,7 @@ def attribute_of(
         currency=note.currency,
         codes_en=codes_en,
         codes_zh=codes_zh,
-        values=profile.values,
+        values=tuple(value for value in profile.values if not str(value).startswith("0000-00-00")),
         numbers=tuple(sorted(weighted)),
         nulls=profile.nulls,
         unique=profile.unique,

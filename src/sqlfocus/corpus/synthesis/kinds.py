@@ -39,8 +39,10 @@ _ADDITIVE_MONEY = word_set(
 _CHINESE_MONEY = re.compile(r"(价|金额|费用?|工资|薪资?|收入|成本|预算|余额|总额|奖金|租金|营收|利润|售价)$")
 _CHINESE_UNIT_PRICE = re.compile(r"(单价|售价|价格|标价|价)$")
 _PAIRS = (("y", "n"), ("yes", "no"), ("t", "f"), ("true", "false"), ("1", "0"), ("是", "否"))
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}$")
-_ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$")
+_ISO_DATE = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
+_ISO_TIME = re.compile(
+    r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def classify(
 ) -> Kind:
     """The kind of a column. ``words`` are its English words, ``codes`` what its comment says of its values,
     ``counted`` whether its unit is money."""
-    values = profile.values
+    # MySQL's date of nothing is no date to ask about, and makes the others none the less dates.
+    values = [value for value in profile.values if not str(value).startswith("0000-00-00")]
     last = words[-1] if words else ""
     textual = not all(isinstance(value, (int, float)) for value in values)
     if not values or _SECRET & set(words) or re.search(r"(?i)blob|binary|bytea|json|xml|array", column.type):

@@ -190,7 +190,15 @@ def _label(entity: Entity) -> None:
             entity.label = tuple(Ref((Hop(link, True),), ref.attribute) for ref in link.parent.label)
             entity.named = True
             return
-    coded = [a for a in own if a.unique and a.english and set(a.english[0].lower().split()) & _CODE_WORDS and a.textual]
+    coded = [
+        a
+        for a in own
+        if a.unique
+        and a.english
+        and set(a.english[0].lower().split()) & _CODE_WORDS
+        and a.textual
+        and not a.english[0].lower().startswith(("postal", "zip", "post"))
+    ]
     unique = [
         a
         for a in own

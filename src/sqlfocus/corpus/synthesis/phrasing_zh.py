@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlfocus.corpus.synthesis.domain import Attribute, Ref, end
+from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Ref, end
 from sqlfocus.corpus.synthesis.query import (
     Combined,
     Days,
@@ -72,9 +72,9 @@ class Chinese(RowsZh):
             return self.pick(
                 f"{self.pick('', '一共', '总共')}有多少{self.pick(counter, '')}{phrase}？",
                 f"{phrase}{self.pick('一共', '总共', '')}有{self.pick('多少', '几')}{counter}？",
-                f"统计{phrase}的{self.pick('数量', '总数')}。",
-                f"{phrase}的数量是多少？",
-                f"{phrase}{self.pick('数量', '总数')}",
+                f"统计{phrase}的{self.pick(self.count_word(root), '总数')}。",
+                f"{phrase}的{self.count_word(root)}是多少？",
+                f"{phrase}{self.pick(self.count_word(root), '总数')}",
                 f"请问有多少{counter}{phrase}？",
                 f"有多少{counter}{self.noun(root)}{self.predicate(root, query.where)}？" if query.where else "",
             )
@@ -95,6 +95,12 @@ class Chinese(RowsZh):
             self.pick("", "所有" if not query.where else "")
             + f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
         )
+
+    @staticmethod
+    def count_word(entity: Entity) -> str:
+        """数量, unless the entity has a quantity of its own that this could mean."""
+        own = any(name.endswith("数量") for attribute in entity.attributes for name in attribute.chinese)
+        return "记录数" if own else "数量"
 
     def _days(self, measure: Measure, phrase: str, each: str = "") -> str:
         assert isinstance(measure.of, Days)
@@ -173,7 +179,9 @@ class Chinese(RowsZh):
         if isinstance(measure.of, Days):
             return self._days(measure, phrase, f"每个{group}的")
         amount = (
-            f"{phrase}数量" if measure.of is None else f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
+            f"{phrase}{self.count_word(root)}"
+            if measure.of is None
+            else f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
         )
         if query.having:
             return self._having(query, query.having, group, phrase, amount, shown)
@@ -217,7 +225,8 @@ class Chinese(RowsZh):
         descending, limit = query.order[0].descending, query.limit or 1
         if measure.of is None:
             most = self.pick(
-                f"{phrase}{'最多' if descending else '最少'}", f"{phrase}数量{'最多' if descending else '最少'}"
+                f"{phrase}{'最多' if descending else '最少'}" if self.count_word(query.root) == "数量" else "",
+                f"{phrase}{self.count_word(query.root)}{'最多' if descending else '最少'}",
             )
         else:
             most = f"{amount}{'最高' if descending else '最低'}"
@@ -248,7 +257,9 @@ class Chinese(RowsZh):
         compared = self.pick(*COMPARE_ZH[having.op][:2]).format(value)
         what = "数量" if measure.of is None else "数值"
         plus = self.pick(f"，并给出{what}", f"，同时显示该{what}") if shown else ""
-        amount = amount if measure.of is not None else self.pick(f"{phrase}数量", f"{phrase}数")
+        if measure.of is None:
+            word = self.count_word(query.root)
+            amount = self.pick(f"{phrase}{word}", f"{phrase}{'数' if word == '数量' else word}")
         return self.pick(
             f"哪些{group}的{amount}{compared}{plus}？",
             f"列出{amount}{compared}的{group}{plus}。",
@@ -267,7 +278,10 @@ class Chinese(RowsZh):
         phrase = self.phrase(root, query.where)
         said = f"{verb}的{phrase}" if verb else phrase
         by = f"按{name}的{'年份' if unit == '年' else '月份'}" if not verb or measure.of is not None else ""
-        amount = f"{said}数量" if measure.of is None else f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
+        word = self.count_word(root)
+        amount = f"{said}{word}"
+        if measure.of is not None:
+            amount = f"{phrase}的{self.measure_name(measure)}{self._unit(measure)}"
         if query.limit is not None:
             best = (
                 ("最多" if measure.of is None else "最高")
@@ -275,7 +289,7 @@ class Chinese(RowsZh):
                 else ("最少" if measure.of is None else "最低")
             )
             which = "哪一年" if unit == "年" else self.pick("哪个月", "哪个月份")
-            counted = amount if measure.of is not None else said + self.pick("", "数量")
+            counted = amount if measure.of is not None else said + self.pick("" if word == "数量" else word, word)
             middle = "的" if by or not verb else ""
             return f"{by + '统计，' if by else ''}{said_year}{which}{middle}{counted}{best}？"
         order = (

@@ -247,7 +247,7 @@ class RelationsEn(ClausesEn):
             )
         single = self.phrase(child, inner, many=False)
         some = self.pick(many, f"at least one {single}", f"{article(single)} {single}", many)
-        if doing and self.chance(0.6):
+        if doing and f" {doing} " not in f" {some} " and self.chance(0.6):
             past = PAST.get(doing, doing)
             return Clause(
                 plain=self.pick_pair(
