@@ -82,6 +82,14 @@ def test_as_many_as_asked_for_and_balanced(pairs):
     assert {example.db_id for example in pairs.examples} == {"library"}
 
 
+def test_the_samples_in_the_documentation_are_real(pairs):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    assert f"One of {len(SHAPES)} query shapes" in text
+    samples = re.findall(r"^\| (.+) \| `(SELECT .+)` \|$", text, re.MULTILINE)
+    assert len(samples) == 40
+    assert set(samples) <= {(example.question, example.sql) for example in pairs.examples}
+
+
 def test_a_question_has_one_sql_and_a_sql_has_several_questions(pairs):
     by_question = {}
     for example in pairs.examples:
