@@ -332,7 +332,8 @@ def test_big_tables_are_read_in_parts(tmp_path):
       sold_on TEXT);
     INSERT INTO shop VALUES (1, 'North', 'Oslo'), (2, 'South', 'Rome'), (3, 'East', 'Kyiv'), (4, 'West', 'Cork');
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {BIG * 10})
-    INSERT INTO sale SELECT i, 1 + i * i % 4, i * 7919 % 90001 / 100.0, date('2020-01-01', (i % 1400) || ' days') FROM n;
+    INSERT INTO sale
+    SELECT i, 1 + i * i % 4, i * 7919 % 90001 / 100.0, date('2020-01-01', (i % 1400) || ' days') FROM n;
     """
     path = database(tmp_path / "big.sqlite", script)
     runner = open_runner(str(path), LIMITS)

@@ -10,7 +10,7 @@ from sqlfocus.corpus.synthesis.shapes import Sampler
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a query of the shape is sampled, and its share of all queries in percent (they sum to about 100)."""
+    """How a query of the shape is sampled, and how often in proportion to the others."""
 
     sampler: Sampler
     weight: float
