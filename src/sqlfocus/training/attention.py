@@ -57,16 +57,21 @@ class _BranchAttention(torch.autograd.Function):
         index, real = layout.gather(query.device)
         prefix = layout.prefix
         flat = query.reshape(heads, groups * tokens, width)
-        scores = flat @ key[:, :prefix].transpose(1, 2) * scale  # (H, G·T, P)
+        weights = _product(flat, key[:, :prefix].transpose(1, 2)).mul_(scale)  # (H, G·T, P)
         own_query, own_key, own_value = _own(query, key[:, prefix:], value[:, prefix:], index)
-        own_scores = _own_scores(own_query, own_key, real, groups, scale)  # (n, H, G·S, S)
+        own_weights = _own_scores(own_query, own_key, real, groups, scale)  # (n, H, G·S, S)
 
-        own_lse = _scatter(torch.logsumexp(own_scores, dim=-1), index, real, groups, tokens)  # (H, G, T)
-        lse = torch.logaddexp(torch.logsumexp(scores, dim=-1).view(heads, groups, tokens), own_lse)
-        weights = scores.sub_(lse.view(heads, -1, 1)).exp_()
-        own_weights = own_scores.sub_(_gather(lse, index)[..., None]).exp_()
-        result = (weights @ value[:, :prefix]).view(heads, groups, tokens, width)
-        result = result + _scatter(own_weights @ own_value, index, real, groups, tokens)
+        # One softmax over both parts. torch.logsumexp takes 4 times as long as these passes do.
+        highest = _scatter(own_weights.amax(dim=-1), index, real, groups, tokens)  # (H, G, T)
+        if prefix:
+            highest = torch.maximum(highest, weights.amax(dim=-1).view(heads, groups, tokens))
+        weights.sub_(highest.view(heads, -1, 1)).exp_()
+        own_weights.sub_(_gather(highest, index)[..., None]).exp_()
+        total = weights.sum(dim=-1).view(heads, groups, tokens)
+        total = total + _scatter(own_weights.sum(dim=-1), index, real, groups, tokens)
+        result = _product(weights, value[:, :prefix]).view(heads, groups, tokens, width)
+        result = (result + _scatter(own_weights @ own_value, index, real, groups, tokens)).div_(total[..., None])
+        lse = highest + total.log()
         ctx.save_for_backward(query, key, value, result, lse)
         ctx.layout, ctx.scale = layout, scale
         return result
@@ -83,12 +88,12 @@ class _BranchAttention(torch.autograd.Function):
         key_gradient, value_gradient = torch.zeros_like(key), torch.zeros_like(value)
 
         prefix_key, prefix_value = key[:, :prefix], value[:, :prefix]
-        weights = (flat @ prefix_key.transpose(1, 2) * scale).sub_(lse.view(heads, -1, 1)).exp_()
-        value_gradient[:, :prefix] = weights.transpose(1, 2) @ flat_gradient
-        change = flat_gradient @ prefix_value.transpose(1, 2)
+        weights = _product(flat, prefix_key.transpose(1, 2)).mul_(scale).sub_(lse.view(heads, -1, 1)).exp_()
+        value_gradient[:, :prefix] = _product(weights.transpose(1, 2), flat_gradient)
+        change = _product(flat_gradient, prefix_value.transpose(1, 2))
         change = change.sub_(delta.view(heads, -1, 1)).mul_(weights).mul_(scale)
-        query_gradient = (change @ prefix_key).view(heads, groups, tokens, width)
-        key_gradient[:, :prefix] = change.transpose(1, 2) @ flat
+        query_gradient = _product(change, prefix_key).view(heads, groups, tokens, width)
+        key_gradient[:, :prefix] = _product(change.transpose(1, 2), flat)
 
         own_query, own_key, own_value = _own(query, key[:, prefix:], value[:, prefix:], index)
         own_weights = _own_scores(own_query, own_key, real, groups, scale).sub_(_gather(lse, index)[..., None]).exp_()
@@ -103,6 +108,20 @@ class _BranchAttention(torch.autograd.Function):
             :, 0
         ]
         return query_gradient, key_gradient, value_gradient, None, None
+
+
+def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """``first @ second`` for (H, M, K) and (H, K, N).
+
+    On a CPU each head by itself: a batched product gives heads to threads, and 3 heads keep 2 threads waiting for each
+    other (25.8 ms against 17.6 for 3 × 3522 × 64 × 1137).
+    """
+    if first.device.type != "cpu":
+        return torch.bmm(first, second)
+    result = first.new_empty(first.shape[0], first.shape[1], second.shape[2])
+    for head in range(first.shape[0]):
+        torch.mm(first[head], second[head], out=result[head])
+    return result
 
 
 def _own(
