@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlfocus.errors import UserError
@@ -31,9 +32,24 @@ def parse(words: list[str], *, prog: str) -> FinetuneArguments:
 
 
 def run_words(words: list[str], *, prog: str) -> int:
-    """Fine-tune."""
+    """Fine-tune; with evaluation questions and their databases, EX is measured on the way."""
     args = parse(words, prog=prog)
-    from sqlfocus.training.finetune import finetune
+    from sqlfocus.training.finetune import check, finetune
 
-    finetune(args)
+    check(args)
+    measure = None
+    if args.eval_file and args.eval_databases:
+        from sqlfocus.evaluation.in_training import measure_on
+
+        data = Path(args.eval_file)
+        measure = measure_on(
+            data,
+            Path(args.eval_databases),
+            schema_dir=Path(args.schema_dir) if args.schema_dir else data.parent / "schemas",
+            samples=args.eval_samples,
+            batch_size=max(8, args.per_device_eval_batch_size),
+        )
+    elif args.eval_databases:
+        raise UserError("--eval_databases needs the questions to ask of them: name them with --eval_file")
+    finetune(args, measure=measure)
     return 0
