@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
 
@@ -24,6 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the SQL and its rows; status 1 where the model's answer is no SQL that may and does run."""
     from sqlfocus.answer import Request, answer
     from sqlfocus.errors import UserError
+    from sqlfocus.evaluation.report import layout
     from sqlfocus.execution.runner import open_runner
     from sqlfocus.schema.database import read_database
 
@@ -52,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"It does not run: {given.result.error}\n")
         return 1
     print()  # noqa: T201
-    print(table(given.result.columns, given.result.rows[: args.rows]))  # noqa: T201
+    rows = [[_shown(value) for value in row] for row in given.result.rows[: args.rows]]
+    print(layout(given.result.columns, rows, left=True))  # noqa: T201
     left = len(given.result.rows) - args.rows
     if left > 0 or given.result.truncated:
         more = "more rows" if given.result.truncated else f"{left} more rows"
@@ -60,31 +60,5 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Rows as aligned text; a Chinese character takes two places.
-
-    >>> print(table(["city", "n"], [("上海", 3), ("Oslo", None)]))
-    city  n
-    ────  ────
-    上海  3
-    Oslo  NULL
-    """
-    cells = [list(map(str, columns)), *([_shown(value) for value in row] for row in rows)]
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["─" * width for width in widths])
-    return "\n".join(
-        "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
-    )
-
-
 def _shown(value: Any) -> str:
-    text = "NULL" if value is None else str(value)
-    return " ".join(text.split()) if "\n" in text or "\t" in text else text
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
+    return "NULL" if value is None else " ".join(str(value).splitlines())

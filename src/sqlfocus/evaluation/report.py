@@ -71,8 +71,10 @@ def labels(evaluations: Sequence[Evaluation]) -> list[str]:
     return short if len(set(short)) == len(short) else [evaluation.model for evaluation in evaluations]
 
 
-def layout(head: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False) -> str:
-    """Lay out a table: the first column to the left, the others to the right, wide characters counted as two.
+def layout(head: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False, left: bool = False) -> str:
+    """Lay out a table: the first column (with ``left`` all) to the left, the others to the right.
+
+    A wide character, Chinese for instance, counts as two.
 
     >>> print(layout(["model", "EX"], [["a", "0.5"]], markdown=True))
     | model |  EX |
@@ -83,14 +85,15 @@ def layout(head: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool
 
     def line(cells: Sequence[str]) -> str:
         padded = [
-            cell + " " * (width - _width(cell)) if place == 0 else " " * (width - _width(cell)) + cell
+            cell + " " * (width - _width(cell)) if left or place == 0 else " " * (width - _width(cell)) + cell
             for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         return f"| {' | '.join(padded)} |" if markdown else "  ".join(padded).rstrip()
 
     if markdown:
         rule = [
-            ":" + "-" * (width + 1) if place == 0 else "-" * (width + 1) + ":" for place, width in enumerate(widths)
+            ":" + "-" * (width + 1) if left or place == 0 else "-" * (width + 1) + ":"
+            for place, width in enumerate(widths)
         ]
         lines = [line(head), f"|{'|'.join(rule)}|"]
     else:
