@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint fix bench clean
+.PHONY: setup demo data test lint fix bench clean
 
 setup: .venv/.done  ## the environment, with everything that tests need
 
@@ -12,8 +12,15 @@ setup: .venv/.done  ## the environment, with everything that tests need
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-demo: setup  ## the whole chain on the sample database with a small model (under construction)
+demo: setup  ## the whole chain on the sample database with a small model
 	$(BIN)/sqlfocus demo
+
+data: setup  ## the training files that the repository ships, made anew from the sample database
+	$(BIN)/sqlfocus sample data/shop.sqlite --force
+	mkdir -p data/schemas
+	$(BIN)/sqlfocus schema data/shop.sqlite > data/schemas/shop.txt
+	$(BIN)/sqlfocus synthesize data/shop.sqlite --count 2000 --languages en zh --force \
+	    --output data/train_data.jsonl --test_output data/dev_data.jsonl
 
 test: setup lint  ## all tests; database servers are installed and started where they are missing
 	tests/install_servers.sh

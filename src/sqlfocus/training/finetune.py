@@ -23,6 +23,7 @@ from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training import attention
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
+from sqlfocus.training.lora import speed_up
 from sqlfocus.training.packing import batches
 from sqlfocus.training.plan import estimate
 from sqlfocus.training.progress import Progress, StopOnInterrupt
@@ -139,7 +140,9 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
         task_type="CAUSAL_LM",
     )
     with quiet_peft():
-        return get_peft_model(base, config)
+        model = get_peft_model(base, config)
+    speed_up(model)
+    return model
 
 
 def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, steps: int) -> str:

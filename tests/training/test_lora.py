@@ -1,0 +1,59 @@
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from sqlfocus.models.loading import quiet_peft
+from sqlfocus.training.lora import speed_up
+
+SHAPE = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
+
+def model(dropout):
+    torch.manual_seed(0)
+    base = Qwen2ForCausalLM(Qwen2Config(**SHAPE))  # Qwen2 has biases on its attention's inputs
+    with quiet_peft():
+        made = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules="all-linear"))
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)  # PEFT starts B at zero, where A has no gradient
+    return made.train()
+
+
+def gradients(made):
+    ids = torch.arange(40).view(2, 20)
+    torch.manual_seed(1)
+    loss = made(input_ids=ids, labels=ids).loss
+    loss.backward()
+    return loss.detach(), {name: value.grad for name, value in made.named_parameters() if value.grad is not None}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_loss_and_gradients_are_pefts(dropout):
+    plain_loss, plain = gradients(model(dropout))
+    fast = model(dropout)
+    assert speed_up(fast) == 14
+    fast_loss, sped_up = gradients(fast)
+    assert plain.keys() == sped_up.keys()
+    largest = max(((plain[name] - sped_up[name]).abs().max() / plain[name].abs().max()).item() for name in plain)
+    print(f"largest relative difference of a gradient: {largest:.1e}")
+    assert largest < 1e-5
+    torch.testing.assert_close(fast_loss, plain_loss, rtol=1e-6, atol=0)
+
+
+def test_evaluation_and_a_disabled_adapter_compute_as_peft_has_them():
+    ids = torch.arange(20).view(1, 20)
+    plain, fast = model(0.0).eval(), model(0.0).eval()
+    speed_up(fast)
+    assert torch.equal(plain(input_ids=ids).logits, fast(input_ids=ids).logits)
+    fast.train()
+    with plain.disable_adapter(), fast.disable_adapter():
+        torch.testing.assert_close(plain(input_ids=ids).logits, fast(input_ids=ids).logits)
