@@ -64,7 +64,7 @@ def test_both_readmes_have_the_same_commands():
     assert [list(commands(block)) for block in [README]] == [list(commands(block)) for block in [CHINESE]]
 
 
-@pytest.mark.parametrize("words", commands(README), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands(README)), ids=" ".join)
 def test_a_command_is_taken(words):
     """Flags are known and required ones are there; running it is the matter of the verb's own tests."""
     if words[0] == "python":
