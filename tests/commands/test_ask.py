@@ -46,9 +46,7 @@ def ask(trained, capsys, question, *flags):
 def test_sql_and_rows_are_printed_and_chinese_keeps_the_columns_straight(trained, capsys):
     status, out, _ = ask(trained, capsys, "Name the cows, please.")
     assert status == 0
-    assert out == (
-        "SELECT name, farm FROM cow ORDER BY name\n\nname   farm\n-----  ----\nBella  北山\n花花   NULL\n"
-    )
+    assert out == ("SELECT name, farm FROM cow ORDER BY name\n\nname   farm\n-----  ----\nBella  北山\n花花   NULL\n")
 
 
 def test_rows_beyond_the_limit_are_said(trained, capsys):
