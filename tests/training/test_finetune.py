@@ -56,7 +56,7 @@ def weights(run):
 
 def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_model, data, tmp_path):
     done = finetune(tiny_model, data, tmp_path / "run", "--max_steps", "3")
-    for words in ("Examples    36 from", "Tokens ", "Steps       3 of 16 examples", "Memory      about", "trainable"):
+    for words in ("Examples    36 from", "Tokens ", "Steps       3 of about ", "Memory      about", "trainable"):
         assert words in done.stderr
     assert "Traceback" not in done.stderr
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stderr.splitlines() if ": loss " in line]

@@ -122,14 +122,44 @@ def test_steps_take_every_example_once_in_an_order_of_seed_and_epoch(packing):
         sampler = StepSampler(rows, packing=packing, examples_per_step=16, prefixes_per_step=2, seed=seed)
         sampler.set_epoch(epoch)
         made = list(sampler)
-        assert len(made) == len(sampler) == 4
-        assert [len(step) for step in made] == [16, 16, 16, 2]
+        assert len(made) == len(sampler)
         assert sorted(index for step in made for index in step) == list(range(50))
         return made
 
     assert steps(1, 0) == steps(1, 0)
     assert steps(1, 0) != steps(1, 1)
     assert steps(1, 0) != steps(2, 0)
+
+
+def test_plain_steps_are_full():
+    sampler = StepSampler(examples(50), packing="none", examples_per_step=16, prefixes_per_step=2, seed=0)
+    assert sorted(len(step) for step in sampler) == [2, 16, 16, 16]
+
+
+def test_a_step_takes_whole_chunks():
+    rows = examples(46 * 7, prefixes=7)
+    sampler = StepSampler(rows, packing="prefix", examples_per_step=16, prefixes_per_step=1, seed=0)
+    for step in sampler:
+        assert len({index % 7 for index in step}) == 1
+        assert len(step) in (15, 16)
+
+
+def test_what_shares_nothing_fills_steps():
+    rows = examples(50, prefixes=50)
+    sampler = StepSampler(rows, packing="prefix", examples_per_step=16, prefixes_per_step=2, seed=0)
+    assert sorted(len(step) for step in sampler) == [2, 16, 16, 16]
+
+
+@pytest.mark.parametrize("packing", ["prefix", "none"])
+def test_processes_share_the_steps(packing):
+    rows = examples(50, prefixes=4)
+    settings = {"packing": packing, "examples_per_step": 8, "prefixes_per_step": 2, "seed": 3}
+    alone = list(StepSampler(rows, **settings))
+    parts = [list(StepSampler(rows, **settings, process=number, processes=3)) for number in range(3)]
+    assert len({len(part) for part in parts}) == 1
+    together = [step for turn in zip(*parts, strict=True) for step in turn]
+    assert together[: len(alone)] == alone
+    assert together[len(alone) :] == alone[: len(together) - len(alone)]
 
 
 def test_a_packed_step_mixes_databases():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 import sys
@@ -24,7 +25,7 @@ from sqlfocus.training import attention
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
 from sqlfocus.training.lora import speed_up
-from sqlfocus.training.packing import batches
+from sqlfocus.training.packing import StepSampler, batches
 from sqlfocus.training.plan import estimate
 from sqlfocus.training.progress import Progress, StopOnInterrupt
 from sqlfocus.training.tracking import Tracker, choose_mode
@@ -145,20 +146,28 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     return model
 
 
-def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, steps: int) -> str:
+def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, sampler: StepSampler) -> str:
     """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, memory."""
-    step = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    rows = batches(
-        dataset.examples, packing=args.packing, row_length=args.row_length, batch_size=args.per_device_train_batch_size
-    )
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(len(sampler) * args.num_train_epochs)
+    each = round(len(dataset.examples) / len(sampler))
+    rows = [
+        row
+        for step in sampler
+        for row in batches(
+            [dataset.examples[index] for index in step],
+            packing=args.packing,
+            row_length=args.row_length,
+            batch_size=args.per_device_train_batch_size,
+        )
+    ]
     plan = estimate(model, rows, packing=args.packing)
     trainable, total = model.get_nb_trainable_parameters()
     lines = [
         f"Model       {args.model_name}, {total / 1e6:,.1f} M parameters, {trainable / 1e6:,.2f} M trainable "
         f"(LoRA rank {args.lora_rank}), {next(model.parameters()).dtype}, {args.device}".replace("torch.", ""),
         f"Examples    {len(dataset.examples):,} from {args.train_file}; longest {dataset.longest:,} tokens",
-        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} at best with packing {args.packing}",
-        f"Steps       {steps:,} of {step * args.world_size} examples, {args.num_train_epochs:g} epochs, "
+        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}",
+        f"Steps       {steps:,} of about {each} examples, {steps / len(sampler):.3g} epochs, "
         f"learning rate {args.learning_rate:g}",
         f"Memory      about {plan.memory / 1e9:.1f} GB at the longest row ({plan.longest_row:,} tokens)",
     ]
@@ -196,11 +205,18 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
         args.eval_strategy, args.eval_steps, args.do_eval = "steps", args.eval_steps or args.save_steps, True
     model = build_model(args, source)
     examples_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    steps_per_epoch = -(-len(dataset.examples) // (examples_per_step * args.world_size))
-    steps = args.max_steps if args.max_steps > 0 else int(-(-steps_per_epoch * args.num_train_epochs // 1))
+    sampler = StepSampler(
+        dataset.examples,
+        packing=args.packing,
+        examples_per_step=examples_per_step,
+        prefixes_per_step=args.prefixes_per_step,
+        seed=args.seed,
+        process=args.process_index,
+        processes=args.world_size,
+    )
     main = args.process_index == 0
     if main:
-        sys.stderr.write(announce(args, model, dataset, steps) + "\n")
+        sys.stderr.write(announce(args, model, dataset, sampler) + "\n")
     tracker = Tracker(
         mode if main else "disabled",
         log_dir=Path(args.output_dir) / "swanlog",
@@ -217,6 +233,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
         model=model,
         args=args,
         train_examples=dataset.examples,
+        sampler=sampler,
         eval_examples=evaluation.examples if evaluation else (),
         measure=measured if measure is not None and main else None,
         callbacks=[Progress(), interrupt, *([tracker.callback] if tracker.callback else [])],

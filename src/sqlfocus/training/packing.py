@@ -10,9 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 import torch
+from torch.utils.data import DataLoader
 
 from sqlfocus.corpus.prefix import group_by_prefix, shared_length
 from sqlfocus.training.attention import Layout
@@ -152,12 +154,16 @@ def batches(
 class StepSampler:
     """Which examples each optimizer step takes: a function of the seed and the epoch.
 
-    With ``prefix`` packing, a step's examples come from about ``prefixes_per_step`` groups that share a prefix, so that
-    rows are well filled and the gradient is still of several databases. Every example is taken once an epoch. It looks
-    like a batch sampler to PyTorch and accelerate, a batch being what one process computes for one step.
-    """
+    With ``prefix`` packing, the examples that share a prefix are cut into chunks of about equal size, and a step takes
+    about ``prefixes_per_step`` chunks, of about ``examples_per_step`` examples together: a chunk that a step would cut
+    in two would have its prefix computed twice. The chunks' sizes and places are the same in each epoch, so epochs have
+    equally many steps; which examples are in them and the order of the steps are not. With ``none``, every step but the
+    last takes exactly ``examples_per_step``.
 
-    drop_last = False
+    Every example is taken once an epoch. Several processes take turns at the steps; where these do not come out even,
+    the first ones are taken again. PyTorch takes it for a batch sampler, a batch being what one process computes for
+    one step.
+    """
 
     def __init__(
         self,
@@ -167,32 +173,61 @@ class StepSampler:
         examples_per_step: int,
         prefixes_per_step: int,
         seed: int,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
-        self.batch_size = examples_per_step
-        self.count = len(examples)
         self.seed = seed
         self.epoch = 0
+        self.process, self.processes = process, processes
         if packing == "prefix":
             self.groups = group_by_prefix([example.prompt for example in examples])
-            self.chunk = max(1, examples_per_step // prefixes_per_step)
+            self.steps = self._fill(examples_per_step, max(1, examples_per_step // prefixes_per_step))
         else:
-            self.groups = [list(range(len(examples)))]
-            self.chunk = 1
+            count = len(examples)
+            self.groups = [list(range(count))]
+            starts = range(0, count, examples_per_step)
+            self.steps = [[(0, min(examples_per_step, count - start))] for start in starts]
+
+    def _fill(self, examples_per_step: int, chunk: int) -> list[list[tuple[int, int]]]:
+        """Each step's chunks, as a group's number and how many of its examples."""
+        chunks = []
+        for number, group in enumerate(self.groups):
+            pieces = max(1, round(len(group) / chunk))
+            bounds = [len(group) * piece // pieces for piece in range(pieces + 1)]
+            chunks += [(number, end - start) for start, end in pairwise(bounds)]
+        random.Random(self.seed).shuffle(chunks)
+        steps: list[list[tuple[int, int]]] = []
+        total = examples_per_step
+        for number, size in chunks:
+            if total >= examples_per_step or total + size > examples_per_step + chunk // 2:
+                steps.append([])
+                total = 0
+            steps[-1].append((number, size))
+            total += size
+        return steps
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.count // self.batch_size)
+        return -(-len(self.steps) // self.processes)
 
     def __iter__(self) -> Iterator[list[int]]:
         source = random.Random(f"{self.seed} {self.epoch}")
-        chunks = []
-        for group in self.groups:
-            members = source.sample(group, len(group))
-            chunks += [members[start : start + self.chunk] for start in range(0, len(members), self.chunk)]
-        source.shuffle(chunks)
-        order = [index for chunk in chunks for index in chunk]
-        for start in range(0, len(order), self.batch_size):
-            yield order[start : start + self.batch_size]
+        members = [iter(source.sample(group, len(group))) for group in self.groups]
+        steps = [[next(members[number]) for number, size in step for _ in range(size)] for step in self.steps]
+        source.shuffle(steps)
+        steps += steps[: -len(steps) % self.processes]
+        yield from steps[self.process :: self.processes]
+
+
+class StepLoader(DataLoader[Any]):
+    """A loader whose batches are a :class:`StepSampler`'s steps.
+
+    accelerate is not asked to divide them among processes, since it counts on batches of one size.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the sampler which epoch begins."""
+        self.batch_sampler.set_epoch(epoch)

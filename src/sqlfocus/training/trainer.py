@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerControl
 
 from sqlfocus.training.arguments import FinetuneArguments
-from sqlfocus.training.packing import Batch, StepSampler, TokenizedExample, batches, pack, pad
+from sqlfocus.training.packing import Batch, StepLoader, StepSampler, TokenizedExample, batches, pack, pad
 
 Measure = Callable[[Any], Mapping[str, float]]
 """Given the model in evaluation mode, measures it; the names get the prefix ``eval_``."""
@@ -54,11 +54,12 @@ class PackedTrainer(Trainer):
         *,
         args: FinetuneArguments,
         train_examples: Sequence[TokenizedExample],
+        sampler: StepSampler,
         eval_examples: Sequence[TokenizedExample] = (),
         measure: Measure | None = None,
         **kwargs: Any,
     ) -> None:
-        self.examples_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+        self.sampler = sampler
         args.gradient_accumulation_steps = 1
         self.eval_examples = eval_examples
         self.measure = measure
@@ -67,21 +68,12 @@ class PackedTrainer(Trainer):
         super().__init__(args=args, train_dataset=train_examples, eval_dataset=eval_examples, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        sampler = StepSampler(
+        return StepLoader(
             self.train_dataset,
-            packing=self.args.packing,
-            examples_per_step=self.examples_per_step,
-            prefixes_per_step=self.args.prefixes_per_step,
-            seed=self.args.seed,
-        )
-        loader: DataLoader[Any] = DataLoader(
-            self.train_dataset,
-            batch_sampler=sampler,
+            batch_sampler=self.sampler,
             collate_fn=self._collate,
             num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
         )
-        return self.accelerator.prepare(loader)
 
     def _collate(self, examples: list[TokenizedExample]) -> dict[str, list[list[TokenizedExample]]]:
         return {"rows": self._rows(examples, self.args.per_device_train_batch_size)}
