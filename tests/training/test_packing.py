@@ -145,7 +145,7 @@ def test_a_step_takes_whole_chunks():
 
 
 def test_what_shares_nothing_fills_steps():
-    rows = examples(50, prefixes=50)
+    rows = [TokenizedExample([number, 0, 1], [2]) for number in range(50)]
     sampler = StepSampler(rows, packing="prefix", examples_per_step=16, prefixes_per_step=2, seed=0)
     assert sorted(len(step) for step in sampler) == [2, 16, 16, 16]
 
