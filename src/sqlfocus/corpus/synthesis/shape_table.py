@@ -10,25 +10,30 @@ from sqlfocus.corpus.synthesis.shapes import Sampler
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a query of the shape is sampled, and how often in proportion to the others."""
+    """How a query of the shape is sampled, and how often in proportion to the others.
+
+    ``names_rows`` tells that the answer is rows of the root table, which people seldom ask of a table whose rows have
+    no name, as the items of orders.
+    """
 
     sampler: Sampler
     weight: float
+    names_rows: bool = False
 
 
 SHAPES: dict[str, Shape] = {
-    "list": Shape(shapes.listing, 3.0),
-    "filter": Shape(shapes.filtering, 8.0),
-    "filter_more": Shape(shapes.filtering_more, 6.0),
-    "lookup": Shape(shapes.lookup, 6.0),
+    "list": Shape(shapes.listing, 3.0, names_rows=True),
+    "filter": Shape(shapes.filtering, 8.0, names_rows=True),
+    "filter_more": Shape(shapes.filtering_more, 6.0, names_rows=True),
+    "lookup": Shape(shapes.lookup, 6.0, names_rows=True),
     "count": Shape(shapes.counting, 7.0),
     "count_distinct": Shape(shapes.counting_distinct, 1.5),
     "distinct": Shape(shapes.distinct, 2.0),
     "aggregate": Shape(shapes.aggregating, 6.0),
-    "superlative": Shape(shapes.superlative, 6.5),
-    "sort": Shape(shapes.sorting, 3.0),
-    "join_list": Shape(shapes_joined.joining, 3.5),
-    "join_filter": Shape(shapes_joined.filtering_by_parent, 7.0),
+    "superlative": Shape(shapes.superlative, 6.5, names_rows=True),
+    "sort": Shape(shapes.sorting, 3.0, names_rows=True),
+    "join_list": Shape(shapes_joined.joining, 3.5, names_rows=True),
+    "join_filter": Shape(shapes_joined.filtering_by_parent, 7.0, names_rows=True),
     "child_filter": Shape(shapes_joined.filtering_by_child, 5.0),
     "join_count": Shape(shapes_joined.counting_joined, 5.0),
     "join_aggregate": Shape(shapes_joined.aggregating_joined, 3.5),
@@ -42,7 +47,7 @@ SHAPES: dict[str, Shape] = {
     "having": Shape(shapes_grouped.having, 3.5),
     "average": Shape(shapes_nested.against_average, 2.0),
     "without": Shape(shapes_joined.without, 3.0),
-    "extreme": Shape(shapes_joined.of_extreme, 1.0),
+    "extreme": Shape(shapes_joined.of_extreme, 1.0, names_rows=True),
     "intersect": Shape(shapes_nested.intersecting, 1.2),
     "except": Shape(shapes_nested.excepting, 1.2),
     "union": Shape(shapes_nested.uniting, 0.8),

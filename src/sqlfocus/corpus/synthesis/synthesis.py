@@ -87,6 +87,8 @@ class _Run:
         """A new query of the shape that passed the trial, with its SQL."""
         roots = [entity for entity in self.domain.entities if not entity.unnameable]
         weights = [_richness(entity) / (1 + self.roots[entity.table]) for entity in roots]
+        if SHAPES[shape].names_rows:
+            weights = [weight * (1 if root.named else 0.3) for weight, root in zip(weights, roots, strict=True)]
         root = self.rng.choices(roots, weights)[0]
         query = SHAPES[shape].sampler(self.domain, root, self.rng)
         if query is None:
