@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -37,3 +38,13 @@ def test_the_version_is_the_packages(capsys):
         main(["--version"])
     assert stopped.value.code == 0
     assert capsys.readouterr().out == f"sqlfocus {sqlfocus.__version__}\n"
+
+
+def test_chinese_is_printed_as_utf8_whatever_the_code_page(tmp_path):
+    ddl = tmp_path / "shop.sql"
+    ddl.write_text("CREATE TABLE 订单 (编号 INTEGER PRIMARY KEY);", encoding="utf-8")
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "sqlfocus", "schema", str(ddl)]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "# Table: 订单" in done.stdout.decode("utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -59,6 +60,12 @@ def run_verb(verb: str, words: Sequence[str], *, prog: str | None = None) -> int
     # A quiet library is quiet about its own affairs too: ours are the lines a user needs.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        # Questions, comments and values come in any script, whatever the console's code page.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     command = importlib.import_module(f"sqlfocus.commands.{verb}")
     try:
         parser = argparse.ArgumentParser(

@@ -12,8 +12,8 @@ from transformers import TrainingArguments
 class FinetuneArguments(TrainingArguments):
     """``TrainingArguments`` with this project's flags and defaults.
 
-    An optimizer step takes about ``per_device_train_batch_size × gradient_accumulation_steps`` examples on each device; how
-    they are cut into forward passes is the packing's business.
+    An optimizer step takes about ``per_device_train_batch_size × gradient_accumulation_steps`` examples on each device;
+    how they are cut into forward passes is the packing's business.
     """
 
     model_name: str = field(
