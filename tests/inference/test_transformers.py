@@ -1,10 +1,12 @@
 import pytest
 import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from sqlfocus.corpus.prompt import Prompt, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
 from sqlfocus.inference.transformers import TransformersEngine, load_engine
+from sqlfocus.models import attention
 from sqlfocus.models.record import ModelRecord
 
 SCHEMA = (
@@ -45,6 +47,41 @@ def test_batches_with_a_shared_prefix_give_what_generate_gives_one_by_one(engine
         finished = output[-1] == engine.end
         assert completion.text == engine.tokenizer.decode(output, skip_special_tokens=True)
         assert (completion.finished, completion.tokens) == (finished, len(output))
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_rows_that_end_early_leave_the_batch_and_change_nothing(kind, tiny_model):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape |= {"num_key_value_heads": 2, "vocab_size": len(tokenizer)}
+    torch.manual_seed(1)
+    model = LlamaForCausalLM(LlamaConfig(**shape)) if kind == "llama" else Qwen2ForCausalLM(Qwen2Config(**shape))
+    for parameter in model.parameters():
+        parameter.data *= 4  # so that answers differ
+    engine = TransformersEngine(model.eval(), tokenizer, name=kind, batch_size=8)
+    expected = [one_by_one(engine, prompt, 20) for prompt in prompts()]
+    # A token that some answers have early, some late and some not at all.
+    engine.end = max(range(len(tokenizer)), key=lambda token: len({e.index(token) for e in expected if token in e}))
+    expected = [answer[: answer.index(engine.end) + 1] if engine.end in answer else answer for answer in expected]
+    assert len({len(answer) for answer in expected}) > 2
+    for answer, completion in zip(expected, engine.complete(prompts(), max_new_tokens=20), strict=True):
+        assert completion.tokens == len(answer)
+        assert completion.finished == (answer[-1] == engine.end)
+        assert completion.text == tokenizer.decode(
+            answer[:-1] if completion.finished else answer, skip_special_tokens=True
+        )
+
+
+def one_by_one(engine, prompt, tokens):
+    """The plainest twin: the whole prompt through sdpa again for each token."""
+    engine.model.set_attn_implementation("sdpa")
+    ids = prompt_ids(engine.tokenizer, prompt)
+    count = len(ids)
+    with torch.inference_mode():
+        for _ in range(tokens):
+            ids.append(int(engine.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+    engine.model.set_attn_implementation(attention.NAME)
+    return ids[count:]
 
 
 @pytest.mark.model

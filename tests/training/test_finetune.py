@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sqlfocus.inference.transformers import load_engine
+from sqlfocus.inference.transformers import TransformersEngine, load_engine
+from sqlfocus.models.loading import adapter_base, load_adapter, load_base
 from sqlfocus.models.merge import merge
 from sqlfocus.models.record import read_record
 
@@ -72,10 +73,12 @@ def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_mode
     assert {"torch", "transformers", "peft", "sql-focus-finetune"} <= record.versions.keys()
     engine, template = load_engine(str(folder))
     prompt = template.prompt(schema=SCHEMA.format("farm"), question="Who is older than 25?")
-    before = engine.complete([prompt], max_new_tokens=16)
+    _, source = adapter_base(folder)
+    apart = load_adapter(load_base(source, dtype=torch.float32), folder).eval()
+    before = TransformersEngine(apart, engine.tokenizer, name="apart").complete([prompt], max_new_tokens=16)
     merged = merge(folder, tmp_path / "run" / "merged", dtype=torch.float32)
     after = load_engine(str(merged))[0].complete([prompt], max_new_tokens=16)
-    assert before == after
+    assert before == after == engine.complete([prompt], max_new_tokens=16)
     card = (merged / "README.md").read_text()
     assert "Not measured" in card
     assert "schema-first" in card

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from sqlfocus.training import attention
+from sqlfocus.models import attention
 from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack, pad
 from sqlfocus.training.trainer import answer_loss
 

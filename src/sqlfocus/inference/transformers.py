@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,6 +12,8 @@ from sqlfocus.corpus.prompt import DEFAULT_TEMPLATE, Prompt, PromptTemplate, tem
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
 from sqlfocus.inference.engine import Completion
+from sqlfocus.models import attention
+from sqlfocus.models.attention import Branches
 from sqlfocus.models.loading import load_model
 
 
@@ -20,7 +21,7 @@ class TransformersEngine:
     """Completes prompts with a transformers model.
 
     Prompts that begin alike (the questions on one database) are decoded together: their prefix goes through the model
-    once, its key/value cache is repeated for the batch, and only what follows is computed for each.
+    once, its keys and values are kept once for all, and only what follows is computed for each.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class TransformersEngine:
         self.name = name
         self.batch_size = batch_size
         self.end = end_token(tokenizer)
+        model.set_attn_implementation(attention.NAME)
 
     def complete(
         self,
@@ -43,18 +45,13 @@ class TransformersEngine:
         sequences = [prompt_ids(self.tokenizer, prompt) for prompt in prompts]
         completions: list[Completion | None] = [None] * len(prompts)
         for group in group_by_prefix(sequences):
-            prefix: list[int] = []
-            cache: DynamicCache | None = None
+            # The prefix of the whole group, not of a batch: its keys and values then serve every batch.
+            length = shared_length([sequences[index] for index in group])
+            prefix = self._prefill(sequences[group[0]][:length])
             for start in range(0, len(group), self.batch_size):
                 batch = group[start : start + self.batch_size]
-                if cache is None:
-                    # The prefix of the whole group, not of the batch: its cache then serves every batch.
-                    prefix = sequences[group[0]][: shared_length([sequences[index] for index in group])]
-                    cache = self._prefill(prefix)
-                branches = [sequences[index][len(prefix) :] for index in batch]
-                for index, tokens in zip(
-                    batch, self._decode(cache, len(prefix), branches, max_new_tokens), strict=True
-                ):
+                rests = [sequences[index][length:] for index in batch]
+                for index, tokens in zip(batch, self._decode(prefix, rests, max_new_tokens), strict=True):
                     finished = bool(tokens) and tokens[-1] == self.end
                     text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
                     completions[index] = Completion(text, len(tokens), finished)
@@ -63,60 +60,66 @@ class TransformersEngine:
         return [completion for completion in completions if completion is not None]
 
     @torch.inference_mode()
-    def _prefill(self, prefix: list[int]) -> DynamicCache:
-        """The key/value cache of ``prefix``, for a batch of one."""
+    def _prefill(self, prefix: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Each layer's keys and values of ``prefix``, (H, P, D)."""
         cache = DynamicCache(config=self.model.config)
-        if prefix:
-            ids = torch.tensor([prefix], device=self.model.device)
-            self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return cache
+        ids = torch.tensor([prefix or [self.end]], device=self.model.device)
+        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return [(layer.keys[0, :, : len(prefix)], layer.values[0, :, : len(prefix)]) for layer in cache.layers]
 
     @torch.inference_mode()
     def _decode(
-        self, prefix_cache: DynamicCache, prefix: int, branches: list[list[int]], max_new_tokens: int
+        self,
+        prefix: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        sequences: list[list[int]],
+        max_new_tokens: int,
     ) -> list[list[int]]:
-        """Greedily continue each branch after the cached prefix; the end token is part of what is returned.
+        """Greedily continue what follows the prefix in each prompt; the end token is part of what is returned.
 
-        Branches are padded on the left, so that their last tokens stand in one column; the mask hides the padding, and
-        positions go on from the prefix in each. Rows that have ended leave the batch.
+        The sequences are padded on the left, so that their last tokens stand in one column; the mask hides the padding,
+        and positions go on from the prefix in each. Where a quarter of the rows has ended they leave the batch.
         """
         device = self.model.device
-        count, width = len(branches), max(len(branch) for branch in branches)
+        count, width = len(sequences), max(len(sequence) for sequence in sequences)
         ids = torch.full((count, width), self.end, device=device)
-        mask = torch.zeros((count, prefix + width), dtype=torch.long, device=device)
-        mask[:, :prefix] = 1
-        for row, branch in enumerate(branches):
-            ids[row, width - len(branch) :] = torch.tensor(branch, device=device)
-            mask[row, prefix + width - len(branch) :] = 1
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, prefix:]
+        real = torch.zeros((count, width + max_new_tokens), dtype=torch.bool, device=device)
+        real[:, width:] = True
+        for row, sequence in enumerate(sequences):
+            ids[row, width - len(sequence) :] = torch.tensor(sequence, device=device)
+            real[row, width - len(sequence) : width] = True
+        positions = prefix[0][0].shape[1] + (real[:, :width].cumsum(dim=1) - 1).clamp(min=0)
+        causal = torch.ones((width, width), dtype=torch.bool, device=device).tril_()
+        # A padded token sees itself, so that its softmax is over something.
+        seen = causal & (real[:, None, :width] | torch.eye(width, dtype=torch.bool, device=device))
 
-        cache = copy.deepcopy(prefix_cache)
-        cache.batch_repeat_interleave(count)
-        results: list[list[int]] = [[] for _ in branches]
-        alive = list(range(count))
+        branches = Branches(prefix, width + max_new_tokens)
+        results: list[list[int]] = [[] for _ in sequences]
+        rows = list(range(count))  # of the batch, among the sequences
         for _ in range(max_new_tokens):
             logits = self.model(
                 input_ids=ids,
-                attention_mask=mask,
+                attention_mask=seen[:, None],
                 position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
+                use_cache=False,
                 logits_to_keep=1,
+                branches=branches,
             ).logits[:, -1]
+            branches.advance(ids.shape[1])
             tokens = logits.argmax(dim=-1)
-            for row, token in zip(alive, tokens.tolist(), strict=True):
-                results[row].append(token)
-            keep = [place for place, row in enumerate(alive) if results[row][-1] != self.end]
-            if not keep:
+            for row, token in zip(rows, tokens.tolist(), strict=True):
+                if not results[row] or results[row][-1] != self.end:
+                    results[row].append(token)
+            alive = [place for place, row in enumerate(rows) if results[row][-1] != self.end]
+            if not alive:
                 break
-            if len(keep) < len(alive):
-                chosen = torch.tensor(keep, device=device)
-                cache.batch_select_indices(chosen)
-                mask, tokens, positions = mask[chosen], tokens[chosen], positions[chosen]
-                alive = [alive[place] for place in keep]
-            ids = tokens[:, None]
             positions = positions[:, -1:] + 1
-            mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
+            if 4 * len(alive) <= 3 * len(rows):
+                chosen = torch.tensor(alive, device=device)
+                branches.select(chosen)
+                real, tokens, positions = real[chosen], tokens[chosen], positions[chosen]
+                rows = [rows[place] for place in alive]
+            ids = tokens[:, None]
+            seen = real[:, None, : branches.length + 1]
         return results
 
 

@@ -183,7 +183,8 @@ def load_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, ModelRecord | None]:
     """Load a model to answer with: a base, a merged model, or an adapter on its base; with its record, if any.
 
-    The model is in evaluation mode, on the best device there is.
+    The model is in evaluation mode, on the best device there is. An adapter is added into the weights in memory, as
+    merging does, so that it costs nothing a token.
 
     Raises:
         UserError: it is not to be found or cannot be loaded, or an adapter's base has changed since.
@@ -195,8 +196,8 @@ def load_model(
         return load_base(source, dtype=dtype).to(device).eval(), load_tokenizer(source), read_record(source.folder)
     folder = Path(name).expanduser()
     record, source = adapter_base(folder, hub=hub)
-    model = load_adapter(load_base(source, dtype=dtype), folder)
-    return model.to(device).eval(), load_tokenizer(source), record
+    model = load_adapter(load_base(source, dtype=dtype), folder).to(device)
+    return model.merge_and_unload().eval(), load_tokenizer(source), record
 
 
 def adapter_base(folder: Path, *, hub: str = "huggingface") -> tuple[ModelRecord | None, Source]:

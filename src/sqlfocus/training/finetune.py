@@ -19,9 +19,9 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from sqlfocus.corpus.prompt import PromptTemplate, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.files import disk_errors, sha256
+from sqlfocus.models import attention
 from sqlfocus.models.loading import Source, default_dtype, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
-from sqlfocus.training import attention
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
 from sqlfocus.training.lora import speed_up

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from sqlfocus.corpus.prefix import group_by_prefix, shared_length
-from sqlfocus.training.attention import Layout
+from sqlfocus.models.attention import Layout
 
 Packing = Literal["prefix", "none"]
 

@@ -23,7 +23,7 @@ def answer_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """The sum of the cross entropy over the batch's answer tokens, in float32.
 
     Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts. A pack
-    needs a model whose attention is :mod:`sqlfocus.training.attention`'s.
+    needs a model whose attention is :mod:`sqlfocus.models.attention`'s.
     """
     packed = {} if batch.layout is None else {"layout": batch.layout}
     logits = model(

@@ -1,15 +1,20 @@
-"""Attention over a pack: each branch sees the shared prefix and itself, and nothing else is computed.
+"""Attention to a shared prefix: what questions on one database have in common is computed and kept once.
 
-A dense mask over a row of P + T tokens makes a kernel compute all (P + T)² scores, most of which it throws away: with
-38 branches behind a schema of 600 tokens, four of five. Here the prefix attends to itself causally, and the T branch
-tokens attend to the P prefix keys in one matrix product and to their own branch in a batched small one. Both parts
-share one softmax, put together by their log-sum-exps as FlashAttention does for its blocks (Dao et al., 2022, arXiv
-2205.14135); the backward pass computes the scores again instead of keeping them.
+In training a pack is one row, a prefix of P tokens and branches of T tokens together (:class:`Layout`). A dense mask
+over P + T tokens makes a kernel compute all (P + T)² scores, most of which it throws away: with 38 branches behind a
+schema of 600 tokens, four of five. Here the prefix attends to itself causally, and the branch tokens attend to the P
+prefix keys in one matrix product and to their own branch in a batched small one. Both parts share one softmax, put
+together by their sums as FlashAttention does for its blocks (Dao et al., 2022, arXiv 2205.14135); the backward pass
+computes the scores again instead of keeping them.
+
+In answering (:class:`Branches`) the prefix's keys and values are kept once for the batch, not once for each question,
+and all questions' attention to them is one matrix product, as in Hydragen (Juravsky et al., 2024, arXiv 2402.05099).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +164,71 @@ def _own_scores(query: torch.Tensor, key: torch.Tensor, real: torch.Tensor, grou
     return scores.masked_fill_(~seen.repeat(1, groups, 1)[:, None], -math.inf)
 
 
+class Branches:
+    """The keys and values of a batch of branches being decoded behind one prefix; the model is run without a cache.
+
+    Shapes, with N branches, H key/value heads of width D, P prefix tokens: a layer's prefix (H, P, D), its own part
+    (N, H, capacity, D) of which ``length`` tokens are filled.
+    """
+
+    def __init__(self, prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], capacity: int) -> None:
+        self.prefix = prefix
+        self.capacity = capacity
+        self.length = 0
+        self.own: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def extend(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put down what ``layer`` computed for new tokens (N, H, S, D); return all that it has of the branches' own."""
+        if layer == len(self.own):
+            shape = (*key.shape[:2], self.capacity, key.shape[3])
+            self.own.append((key.new_empty(shape), value.new_empty(shape)))
+        end = self.length + key.shape[2]
+        keys, values = self.own[layer]
+        keys[:, :, self.length : end] = key
+        values[:, :, self.length : end] = value
+        return keys[:, :, :end], values[:, :, :end]
+
+    def advance(self, tokens: int) -> None:
+        """Say that a forward pass over ``tokens`` new columns is done."""
+        self.length += tokens
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Keep these branches only."""
+        self.own = [(keys[rows], values[rows]) for keys, values in self.own]
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, seen: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        """Attention of new tokens to the prefix and to their own branch.
+
+        query (N, H·G, S, D), key and value (N, H, S, D), seen (N, 1, S, T) true where a token sees another of its
+        branch; returns (N, S, H·G, D).
+        """
+        own_key, own_value = self.extend(layer, key, value)
+        prefix_key, prefix_value = self.prefix[layer]
+        count, heads, _, width = own_key.shape
+        new = query.shape[2]
+        query = query.unflatten(1, (heads, -1))  # (N, H, G, S, D)
+        groups = query.shape[2]
+        own = (query.flatten(2, 3) @ own_key.transpose(-1, -2)).unflatten(2, (groups, new)).float() * scale
+        own = own.masked_fill_(~seen[:, :, None], -math.inf)  # (N, H, G, S, T)
+        flat = query.transpose(0, 1).reshape(heads, -1, width)
+        shared = _product(flat, prefix_key.transpose(1, 2)).float().mul_(scale)  # (H, N·G·S, P)
+
+        def by_branch(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.view(heads, count, groups, new, -1).transpose(0, 1)  # (N, H, G, S, …)
+
+        highest = own.amax(dim=-1, keepdim=True)
+        if shared.shape[2]:
+            highest = torch.maximum(highest, by_branch(shared.amax(dim=-1)))
+        own = own.sub_(highest).exp_()
+        shared = shared.sub_(highest.transpose(0, 1).reshape(heads, -1, 1)).exp_()
+        total = own.sum(dim=-1, keepdim=True) + by_branch(shared.sum(dim=-1))
+        result = (own.flatten(2, 3).to(value.dtype) @ own_value).unflatten(2, (groups, new))
+        result = result + by_branch(_product(shared.to(value.dtype), prefix_value))
+        return (result / total.to(value.dtype)).flatten(1, 2).transpose(1, 2)
+
+
 def shared_prefix_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -167,14 +237,19 @@ def shared_prefix_attention(
     attention_mask: torch.Tensor | None,
     *,
     layout: Layout | None = None,
+    branches: Branches | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention interface: with a ``layout`` the row is a pack, without one this is sdpa.
+    """transformers' attention interface: ``layout`` for a pack, ``branches`` in decoding, sdpa where there is neither.
 
-    query (1, heads, L, D), key and value (1, key/value heads, L, D); returns (1, L, heads, D).
+    query (B, heads, L, D), key and value (B, key/value heads, L, D), B being 1 for a pack; returns (B, L, heads, D).
     """
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    if branches is not None:
+        assert attention_mask is not None
+        return branches.attend(int(module.layer_idx), query, key, value, attention_mask, scale), None
     if layout is None:
         result, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
@@ -183,7 +258,6 @@ def shared_prefix_attention(
     if dropout:
         raise ValueError("a pack's attention has no dropout; Llama and Qwen models are trained without it")
     prefix = layout.prefix
-    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     heads = key.shape[1]
     parts = []
     if prefix:
