@@ -69,7 +69,9 @@ def run_verb(verb: str, words: Sequence[str], *, prog: str | None = None) -> int
     command = importlib.import_module(f"sqlfocus.commands.{verb}")
     try:
         parser = argparse.ArgumentParser(
-            prog=prog or f"sqlfocus {verb}", description=VERBS[verb].capitalize() + ".", allow_abbrev=False
+            prog=prog or f"sqlfocus {verb}",
+            description=VERBS[verb][0].upper() + VERBS[verb][1:] + ".",
+            allow_abbrev=False,
         )
         if hasattr(command, "run_words"):  # a verb that parses for itself: finetune takes all of transformers' flags
             return int(command.run_words(list(words), prog=parser.prog))
