@@ -33,6 +33,7 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status: 0, 1 (a check said no), 2 (bad input) or 130 (Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _write_utf8()
     parser = argparse.ArgumentParser(
         prog="sqlfocus",
         description="Fine-tune, measure, merge and serve a text-to-SQL model of your own.",
@@ -62,10 +63,7 @@ def run_verb(verb: str, words: Sequence[str], *, prog: str | None = None) -> int
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        # Questions, comments and values come in any script, whatever the console's code page.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+    _write_utf8()
     command = importlib.import_module(f"sqlfocus.commands.{verb}")
     try:
         parser = argparse.ArgumentParser(
@@ -91,6 +89,13 @@ def run_verb(verb: str, words: Sequence[str], *, prog: str | None = None) -> int
             raise
         sys.stderr.write("sqlfocus: error: the disk is full; free some space and run the command again\n")
         return 2
+
+
+def _write_utf8() -> None:
+    """Questions, comments and values come in any script, whatever the console's code page."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _underscored(word: str) -> str:

@@ -151,6 +151,15 @@ def test_what_shares_nothing_fills_steps():
 
 
 @pytest.mark.parametrize("packing", ["prefix", "none"])
+def test_more_processes_than_steps_all_have_one(packing):
+    rows = examples(5, prefixes=1)
+    settings = {"packing": packing, "examples_per_step": 8, "prefixes_per_step": 2, "seed": 3}
+    for number in range(4):
+        (step,) = StepSampler(rows, **settings, process=number, processes=4)
+        assert step
+
+
+@pytest.mark.parametrize("packing", ["prefix", "none"])
 def test_processes_share_the_steps(packing):
     rows = examples(50, prefixes=4)
     settings = {"packing": packing, "examples_per_step": 8, "prefixes_per_step": 2, "seed": 3}

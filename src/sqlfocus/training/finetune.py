@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.lora import LoraLayer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from sqlfocus.corpus.prompt import PromptTemplate, template_named
@@ -142,7 +143,12 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     )
     with quiet_peft():
         model = get_peft_model(base, config)
-    speed_up(model)
+    layers = sum(isinstance(module, LoraLayer) for module in model.modules())
+    if (fast := speed_up(model)) < layers and args.process_index == 0:
+        sys.stderr.write(
+            f"{layers - fast} of {layers} LoRA layers compute as PEFT has them, not in one pass: quantized, or of "
+            f"another type than the base's {dtype}\n".replace("torch.", "")
+        )
     return model
 
 
@@ -152,7 +158,7 @@ def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, 
     each = round(len(dataset.examples) / len(sampler))
     rows = [
         row
-        for step in sampler
+        for step in sampler.order()
         for row in batches(
             [dataset.examples[index] for index in step],
             packing=args.packing,

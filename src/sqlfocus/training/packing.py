@@ -213,13 +213,18 @@ class StepSampler:
     def __len__(self) -> int:
         return -(-len(self.steps) // self.processes)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def order(self) -> list[list[int]]:
+        """The steps of this epoch, those of all processes."""
         source = random.Random(f"{self.seed} {self.epoch}")
         members = [iter(source.sample(group, len(group))) for group in self.groups]
         steps = [[next(members[number]) for number, size in step for _ in range(size)] for step in self.steps]
         source.shuffle(steps)
-        steps += steps[: -len(steps) % self.processes]
-        yield from steps[self.process :: self.processes]
+        return steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        steps = self.order()
+        for turn in range(len(self)):
+            yield steps[(turn * self.processes + self.process) % len(steps)]
 
 
 class StepLoader(DataLoader[Any]):
