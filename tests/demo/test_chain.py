@@ -8,7 +8,7 @@ from sqlfocus.files import write_json_lines
 
 def test_a_step_runs_the_command_and_measures_it(tmp_path, capfd):
     output = tmp_path / "verbs.txt"
-    step = run_step("Help", ["--help"], output=output)
+    step = run_step("Sample", ["sample", str(tmp_path / "shop.sqlite")], output=output)
     assert "verbs:" in output.read_text(encoding="utf-8")
     assert step.seconds > 0
     assert step.memory > 1e6

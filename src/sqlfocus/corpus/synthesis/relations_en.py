@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,15 +26,15 @@ _NAMED_AFTER = word_set(
 class RelationsEn(ClausesEn):
     """Words what entities are called and how they are related."""
 
+    @abstractmethod
     def phrase(
         self, entity: Entity, conditions: Sequence[Condition], *, many: bool = True, noun: str = "", style: str = ""
     ) -> str:
         """The entity's noun with the conditions around it, see ``NounsEn``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def superlative(self, entity: Entity, conditions: Sequence[Condition], ref: Ref, greatest: bool, limit: int) -> str:
         """``most expensive product``, ``3 customers with the highest balance``; without article."""
-        raise NotImplementedError
 
     def nouns(self, entity: Entity) -> str:
         """The entity's plural."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -18,7 +19,7 @@ class UnspeakableError(Exception):
 
 
 @dataclass(slots=True)
-class Voice:
+class Voice(ABC):
     """Words queries in one language; ``rng`` decides which wording.
 
     One question calls a thing by one name throughout: the choices are kept in ``chosen`` until ``forget``.
@@ -40,9 +41,9 @@ class Voice:
         """True in ``share`` of the cases."""
         return self.rng.random() < share
 
+    @abstractmethod
     def number(self, value: float, attribute: Attribute | None = None) -> str:
         """A number as people write it, with the unit that the attribute's comment names."""
-        raise NotImplementedError
 
     def numbers(self, values: Sequence[float], attribute: Attribute) -> list[str]:
         """Numbers that are said together, all in one style."""
