@@ -8,7 +8,8 @@ import pytest
 
 from sqlfocus.cli import main
 from sqlfocus.corpus.example import write_examples
-from sqlfocus.evaluation.evaluate import evaluate
+from sqlfocus.evaluation import evaluate as evaluation_room
+from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
 from sqlfocus.evaluation.saved import write_predictions
 from sqlfocus.models.record import ModelRecord, read_record
 from zoo import EXAMPLES, make_zoo
@@ -165,6 +166,24 @@ def test_ctrl_c_keeps_what_was_answered(folder, capsys, tiny_model, monkeypatch)
     rows = [json.loads(line) for line in (folder / "output/predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["db_id"] for row in rows} == {"zoo"}
     assert len(rows) == 6
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("values", [0, 3])
+def test_schemas_read_from_databases_are_those_of_the_models_training(values, folder, capsys, tiny_model, monkeypatch):
+    model = folder / "tuned"
+    shutil.copytree(tiny_model, model)
+    ModelRecord("base", "", "schema-first", ["sqlite"], max_values=values).write(model)
+    asked = []
+
+    def spy(engine, template, schema_of, **kwargs):
+        asked.append(schema_of("zoo"))
+        return engine_predictor(engine, template, schema_of, **kwargs)
+
+    monkeypatch.setattr(evaluation_room, "engine_predictor", spy)
+    words = ["--model", "tuned", "--data", "dev.jsonl", "--databases", "databases", "--max_new_tokens", 2]
+    assert call(capsys, *words, "--exclude_databases", "bare")[0] == 0
+    assert ("Examples: [" in asked[0]) is (values > 0)
 
 
 @pytest.mark.model

@@ -5,7 +5,7 @@ import torch
 
 from sqlfocus.errors import UserError
 from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer
-from sqlfocus.models.record import ModelRecord, read_record
+from sqlfocus.models.record import ModelRecord, max_values, read_record
 
 TEXT = (
     "The history of science is the study of the development of science, including both the natural and social "
@@ -82,3 +82,10 @@ def test_a_record_reads_back_and_another_format_is_refused(tmp_path):
     (tmp_path / "sqlfocus.json").write_text("{")
     with pytest.raises(UserError, match="not a model record"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize(("recorded", "expected"), [(0, 0), (1, 1), (None, 3)])
+def test_a_model_is_shown_as_many_sample_values_as_in_its_training(recorded, expected, tmp_path):
+    ModelRecord("base", "", "schema-first", ["sqlite"], max_values=recorded).write(tmp_path)
+    assert max_values(str(tmp_path)) == expected
+    assert max_values("some/base") == 3

@@ -69,6 +69,7 @@ def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_mode
     assert (record.prompt_template, record.dialects) == ("schema-first", ["sqlite"])
     assert record.base_model == str(tiny_model)
     assert len(record.train_sha256) == 64
+    assert record.max_values == 0
     assert record.training["steps"] == 3
     assert {"torch", "transformers", "peft", "sql-focus-finetune"} <= record.versions.keys()
     engine, template = load_engine(str(folder))

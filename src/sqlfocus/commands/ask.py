@@ -24,11 +24,12 @@ def run(args: argparse.Namespace) -> int:
     from sqlfocus.errors import UserError
     from sqlfocus.evaluation.report import layout
     from sqlfocus.execution.runner import open_runner
+    from sqlfocus.models.record import max_values
     from sqlfocus.schema.database import read_database
 
     if not args.question.strip():
         raise UserError("the question is empty")
-    database = read_database(args.database, schema=args.schema)
+    database = read_database(args.database, schema=args.schema, max_values=max_values(args.model))
     for warning in database.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     from sqlfocus.inference.transformers import load_engine

@@ -88,13 +88,13 @@ def _models(args: argparse.Namespace) -> list[Evaluation]:
     examples = _spread(examples, args.limit)
     for db_id in {example.db_id for example in examples}:
         database_file(args.databases, db_id)  # what is missing is said before a model is loaded
-    schema_of = _schemas(args)
+    folder = _schema_dir(args)
     output = args.output or Path("output/predictions.jsonl")
     evaluations: list[Evaluation] = []
     try:
         for model in args.model:
             evaluations.append(Evaluation(model, args.rule, excluded=excluded))
-            _ask(args, evaluations[-1], examples, schema_of)
+            _ask(args, evaluations[-1], examples, folder)
             written = write_predictions(output, evaluations)
             sys.stderr.write(f"{written} predictions: {output}\n")
     except KeyboardInterrupt as stop:
@@ -103,9 +103,7 @@ def _models(args: argparse.Namespace) -> list[Evaluation]:
     return evaluations
 
 
-def _ask(
-    args: argparse.Namespace, evaluation: Evaluation, examples: list[Example], schema_of: Callable[[str], str]
-) -> None:
+def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Example], schema_dir: Path | None) -> None:
     """Ask one model, which is gone from memory on return; ``evaluation`` fills as it answers."""
     from tqdm import tqdm
 
@@ -117,6 +115,7 @@ def _ask(
         model, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
     )
     with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
+        schema_of = _schemas(args, model, schema_dir)
         predict = engine_predictor(engine, template, schema_of, max_new_tokens=args.max_new_tokens, on_done=bar.update)
         whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=evaluation.add)
     evaluation.empty_databases = whole.empty_databases
@@ -150,15 +149,20 @@ def _spread(examples: list[Example], limit: int | None) -> list[Example]:
     return [examples[place * len(examples) // limit] for place in range(limit)]
 
 
-def _schemas(args: argparse.Namespace) -> Callable[[str], str]:
-    """How to get the schema text of a database; which way was taken is said."""
+def _schema_dir(args: argparse.Namespace) -> Path | None:
+    """The folder of schema texts, None where they are read from the databases; which way was taken is said."""
+    beside: Path = args.data.parent / "schemas"
+    folder: Path | None = args.schema_dir or (beside if beside.is_dir() else None)
+    sys.stderr.write(f"Schema texts: {folder or 'read from the databases'}\n")
+    return folder
+
+
+def _schemas(args: argparse.Namespace, model: str, folder: Path | None) -> Callable[[str], str]:
+    """How to get the schema text of a database for ``model``."""
     import functools
 
     from sqlfocus.evaluation.evaluate import database_file
-
-    beside = args.data.parent / "schemas"
-    folder = args.schema_dir or (beside if beside.is_dir() else None)
-    sys.stderr.write(f"Schema texts: {folder or 'read from the databases'}\n")
+    from sqlfocus.models.record import max_values
 
     @functools.cache
     def schema_of(db_id: str) -> str:
@@ -168,7 +172,8 @@ def _schemas(args: argparse.Namespace) -> Callable[[str], str]:
             return read_schema(folder, db_id)
         from sqlfocus.schema.database import read_database
 
-        return read_database(str(database_file(args.databases, db_id))).mschema()
+        file = database_file(args.databases, db_id)
+        return read_database(str(file), max_values=max_values(model)).mschema()
 
     return schema_of
 

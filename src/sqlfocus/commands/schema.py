@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from sqlfocus.schema.mschema import MAX_VALUES
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
@@ -19,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--exclude", nargs="+", metavar="NAME", default=(), help="leave out these tables")
     parser.add_argument(
-        "--max_values", type=int, metavar="N", default=3, help="sample values a column at most (default: 3; 0: none)"
+        "--max_values",
+        type=int,
+        metavar="N",
+        default=MAX_VALUES,
+        help="sample values a column at most (default: %(default)s; 0: none)",
     )
     parser.add_argument("--schema", metavar="NAME", help="the schema to read (default: the connection's own)")
     parser.add_argument(

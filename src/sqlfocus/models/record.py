@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_write
+from sqlfocus.schema.mschema import MAX_VALUES
 
 FILE_NAME = "sqlfocus.json"
 FORMAT = 1
@@ -28,6 +29,8 @@ class ModelRecord:
     hub: str = "huggingface"
     train_file: str = ""
     train_sha256: str = ""
+    max_values: int | None = None
+    """How many sample values a column has at most in the schema texts of training; None where there were none."""
     training: dict[str, Any] = field(default_factory=dict)
     """Examples, steps, epochs, seed, learning rate and LoRA's settings."""
     versions: dict[str, str] = field(default_factory=dict)
@@ -64,6 +67,17 @@ def read_record(folder: Path) -> ModelRecord | None:
     row.setdefault("base_revision", "")
     row.setdefault("dialects", ["sqlite"])
     return ModelRecord(**{name: value for name, value in row.items() if name in known})
+
+
+def max_values(model: str) -> int:
+    """How many sample values a column's schema line shows to ``model``: as many as in its training.
+
+    Raises:
+        UserError: the model's record cannot be read.
+    """
+    folder = Path(model).expanduser()
+    record = read_record(folder) if folder.is_dir() else None
+    return MAX_VALUES if record is None or record.max_values is None else record.max_values
 
 
 def installed_versions() -> dict[str, str]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from sqlfocus.errors import UserError
 from sqlfocus.schema.connect import connect, open_engine, place, reason
 from sqlfocus.schema.ddl import table_comments
-from sqlfocus.schema.mschema import Column, Database, ForeignKey, Table, pick_names, without_keys_to
+from sqlfocus.schema.mschema import MAX_VALUES, Column, Database, ForeignKey, Table, pick_names, without_keys_to
 from sqlfocus.schema.sampling import Source, limit_time, sample
 
 _SYSTEM = {
@@ -32,7 +32,7 @@ def read_database(
     schema: str | None = None,
     tables: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
-    max_values: int = 3,
+    max_values: int = MAX_VALUES,
 ) -> Database:
     """Read tables and views, comments, keys and sample values of one schema; tables come in the order of their names.
 

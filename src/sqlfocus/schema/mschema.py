@@ -18,6 +18,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 DB_ID = "【DB_ID】"
 SCHEMA = "【Schema】"
 FOREIGN_KEYS = "【Foreign keys】"
+MAX_VALUES = 3
+"""How many sample values a column shows where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlfocus.corpus.prompt import Prompt, PromptTemplate
 from sqlfocus.corpus.readers import Conversation, read_training_rows
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
+from sqlfocus.schema.parse import parse_mschema
 from sqlfocus.training.packing import TokenizedExample
 
 
@@ -22,13 +24,15 @@ class Dataset:
     """Tokenized examples and the rows they came from, in the file's order.
 
     ``too_long`` counts, for each database, the examples that have more tokens than allowed; they are not in
-    ``examples``.
+    ``examples``. ``max_values`` is how many sample values a column has at most in their schema texts, None where no row
+    names a database.
     """
 
     examples: list[TokenizedExample]
     rows: list[Example | Conversation]
     too_long: Counter[str]
     longest: int
+    max_values: int | None = None
 
 
 def read_schema(folder: Path, db_id: str) -> str:
@@ -91,7 +95,16 @@ def load_dataset(
             f"{path}: none of its {len(rows)} examples fits in {max_length} tokens (the shortest schema is too long); "
             f"raise --max_seq_length to {longest}"
         )
-    return Dataset(dataset.examples, dataset.rows, dataset.too_long, longest)
+    return Dataset(dataset.examples, dataset.rows, dataset.too_long, longest, _max_values(schemas.values()))
+
+
+def _max_values(schemas: Iterable[str]) -> int | None:
+    """The most sample values that a column has in the texts; a text of the user's own that is no M-Schema has none."""
+    counts: list[int] = []
+    for schema in schemas:
+        with suppress(UserError):
+            counts += [len(column.examples) for table in parse_mschema(schema).tables for column in table.columns]
+    return max(counts, default=None)
 
 
 def dialects(rows: Sequence[Example | Conversation]) -> list[str]:

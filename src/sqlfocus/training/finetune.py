@@ -265,6 +265,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
             hub=args.hub,
             train_file=Path(args.train_file).name,
             train_sha256=sha256(Path(args.train_file)),
+            max_values=dataset.max_values,
             training={
                 "examples": len(dataset.examples),
                 "steps": trainer.state.global_step,
