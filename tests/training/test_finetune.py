@@ -85,11 +85,13 @@ def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_mode
     assert "schema-first" in card
 
 
-def test_a_killed_run_resumes_to_the_very_weights_of_one_that_was_not(tiny_model, data, tmp_path):
-    finetune(tiny_model, data, tmp_path / "whole", "--num_train_epochs", "3")
+@pytest.mark.parametrize("optimizer", [[], ["--muon"]], ids=["adamw", "muon"])
+def test_a_killed_run_resumes_to_the_very_weights_of_one_that_was_not(optimizer, tiny_model, data, tmp_path):
+    flags = ["--num_train_epochs", "3", *optimizer]
+    finetune(tiny_model, data, tmp_path / "whole", *flags)
     killed = tmp_path / "killed"
     process = subprocess.Popen(
-        command(tiny_model, data, killed, "--num_train_epochs", "3"),
+        command(tiny_model, data, killed, *flags),
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
@@ -106,7 +108,7 @@ def test_a_killed_run_resumes_to_the_very_weights_of_one_that_was_not(tiny_model
         "checkpoint-4",
     ]
     assert not (killed / "adapter").exists()
-    finetune(tiny_model, data, killed, "--num_train_epochs", "3", "--resume_from_checkpoint", "last")
+    finetune(tiny_model, data, killed, *flags, "--resume_from_checkpoint", "last")
     whole, resumed = weights(tmp_path / "whole"), weights(killed)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
@@ -153,6 +155,7 @@ REFUSALS = {
     "nothing to resume": (["--resume_from_checkpoint", "last"], "no checkpoint to resume from"),
     "not a checkpoint": (["--resume_from_checkpoint", "nowhere"], "nowhere: no checkpoint there"),
     "wrong flag": (["--learning_rat", "1"], "--learning_rat"),
+    "muon in shards": (["--muon", "--fsdp", "full_shard"], "--muon needs each matrix whole"),
     "no key": (["--tracking", "online"], "--tracking online needs a key"),
 }
 
@@ -212,3 +215,13 @@ def test_a_full_disk_is_said_in_one_line(flag, small_disk, tiny_model, data, tmp
     assert "the disk is full" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not list(small_disk.glob("*-lora"))
+
+
+def test_muon_orthogonalizes_what_it_adds_to_each_matrix(tiny_model, data, tmp_path):
+    """After one step B, which began at 0, is one update: all its singular values are about the same."""
+    finetune(tiny_model, data, tmp_path / "run", "--max_steps", "1", "--muon", "--lora_rank", "4")
+    updates = [weight for name, weight in weights(tmp_path / "run").items() if "lora_B" in name]
+    assert updates
+    for update in updates:
+        values = torch.linalg.svdvals(update)
+        assert values[-1] > 0.3 * values[0]  # Newton-Schulz leaves them between 0.7 and 1.2 of the one

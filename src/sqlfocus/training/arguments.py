@@ -69,4 +69,8 @@ class FinetuneArguments(TrainingArguments):
     save_steps: float = field(default=500, metadata={"help": "write a checkpoint every so many steps"})
     learning_rate: float = field(default=2e-4, metadata={"help": "peak learning rate"})
     optim: str = field(default="adamw_torch", metadata={"help": "optimizer"})
+    muon: bool = field(
+        default=False,
+        metadata={"help": "Muon in the optimizer's place: more learnt a step, at a learning rate of about 1e-2"},
+    )
     seed: int = field(default=42, metadata={"help": "seed of the order, dropout and LoRA's start"})

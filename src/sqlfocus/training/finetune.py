@@ -65,6 +65,8 @@ def check(args: FinetuneArguments) -> None:
     for name in ("lora_rank", "max_seq_length", "prefixes_per_step", "per_device_train_batch_size"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} {getattr(args, name)}: it must be 1 or more")
+    if args.muon and (args.fsdp or args.deepspeed):
+        raise UserError("--muon needs each matrix whole, which --fsdp and --deepspeed cut; leave out one or the other")
     if args.train_mode == "qlora":
         if not torch.cuda.is_available():
             raise UserError("--train_mode qlora needs an NVIDIA GPU: 4-bit weights have no CPU or MPS kernels here")
@@ -271,6 +273,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
                 "steps": trainer.state.global_step,
                 "examples_per_step": examples_per_step * args.world_size,
                 "learning_rate": args.learning_rate,
+                "optimizer": "muon" if args.muon else str(getattr(args.optim, "value", args.optim)),
                 "lora_rank": args.lora_rank,
                 "lora_alpha": args.lora_alpha,
                 "seed": args.seed,

@@ -48,6 +48,7 @@ class PackedTrainer(Trainer):
 
     args: FinetuneArguments
     control: TrainerControl
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(
         self,
@@ -66,6 +67,18 @@ class PackedTrainer(Trainer):
         self.tokens_seen = 0
         self.clock = time.monotonic()
         super().__init__(args=args, train_dataset=train_examples, eval_dataset=eval_examples, **kwargs)
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Muon (Jordan et al., 2024) where it is asked for: each LoRA matrix's update is orthogonalized.
+
+        Its size is AdamW's (Liu et al., 2025, arXiv 2502.16982), so that the learning rate means about the same.
+        """
+        if self.args.muon and self.optimizer is None:
+            trained = [parameter for parameter in (model or self.model).parameters() if parameter.requires_grad]
+            self.optimizer = torch.optim.Muon(
+                trained, lr=self.args.learning_rate, weight_decay=self.args.weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
+        return super().create_optimizer(model)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         return StepLoader(
