@@ -21,6 +21,7 @@ VERBS = {
     "schema": "print a database's or DDL file's schema as M-Schema",
     "prepare": "make training and evaluation files from Spider, BIRD or your own data",
     "synthesize": "make question-SQL pairs from a database, with no model and no network",
+    "plan": "say what a fine-tuning run would do and cost, without running it",
     "finetune": "fine-tune a model with LoRA (python finetune.py)",
     "evaluate": "measure models by executing their SQL",
     "merge": "merge an adapter into its base (python utils/model_merge.py)",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlfocus.training.arguments import FinetuneArguments
 
 
-def parse(words: list[str], *, prog: str) -> FinetuneArguments:
+def parse(words: list[str], *, prog: str, description: str = "Fine-tune a model with LoRA.") -> FinetuneArguments:
     """Parse the flags.
 
     Raises:
@@ -21,9 +21,7 @@ def parse(words: list[str], *, prog: str) -> FinetuneArguments:
 
     from sqlfocus.training.arguments import FinetuneArguments
 
-    parser = HfArgumentParser(
-        FinetuneArguments, prog=prog, description="Fine-tune a model with LoRA.", allow_abbrev=False
-    )
+    parser = HfArgumentParser(FinetuneArguments, prog=prog, description=description, allow_abbrev=False)
     try:
         (args,) = parser.parse_args_into_dataclasses(words)
     except (ValueError, ImportError) as error:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HUBS = ("huggingface", "modelscope")
 ADAPTER_CONFIG = "adapter_config.json"
+# What is fetched of a model: weights, the last, in one format only, and never a pickle.
+_PATTERNS = ["*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "*.safetensors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ class Source:
     revision: str = ""
 
 
-def find_model(name: str, *, hub: str = "huggingface") -> Source:
+def find_model(name: str, *, hub: str = "huggingface", weights: bool = True) -> Source:
     """Find a base model: a local folder, a GGUF file, or a name on a hub, which is fetched when first used.
+
+    Without ``weights``, only configuration and tokenizer are fetched from a hub.
 
     A GGUF file is dequantized when first used; the result is kept (:mod:`sqlfocus.models.dequantize`).
 
@@ -56,23 +60,23 @@ def find_model(name: str, *, hub: str = "huggingface") -> Source:
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or "\\" in name:
         raise UserError(f"{name}: no such model: neither a folder, nor a .gguf file, nor a hub name like Qwen/Qwen3-4B")
     if hub == "modelscope":
-        return Source(_from_modelscope(name))
-    return _from_hugging_face(name)
+        return Source(_from_modelscope(name, _PATTERNS[: None if weights else -1]))
+    return _from_hugging_face(name, _PATTERNS[: None if weights else -1])
 
 
-def _from_modelscope(name: str) -> Path:
+def _from_modelscope(name: str, patterns: list[str]) -> Path:
     if importlib.util.find_spec("modelscope") is None:
         raise UserError("--hub modelscope needs the modelscope package: pip install modelscope")
     from modelscope import snapshot_download
 
     try:
-        return Path(snapshot_download(name))
+        return Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # its errors share no base class
         raise UserError(f"{name}: not to be had from ModelScope ({first_line(error)})") from error
 
 
-def _from_hugging_face(name: str) -> Source:
-    """The snapshot's folder in the hub's cache; weights in one format only, and never a pickle."""
+def _from_hugging_face(name: str, patterns: list[str]) -> Source:
+    """The snapshot's folder in the hub's cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -81,7 +85,6 @@ def _from_hugging_face(name: str) -> Source:
         RepositoryNotFoundError,
     )
 
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "LICENSE*"]
     try:
         folder = snapshot_download(name, allow_patterns=patterns)
     except GatedRepoError as error:

@@ -27,7 +27,7 @@ from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
 from sqlfocus.training.lora import speed_up
 from sqlfocus.training.packing import StepSampler, batches
-from sqlfocus.training.plan import estimate
+from sqlfocus.training.plan import UTILISATION, estimate, machine_speed, model_shape
 from sqlfocus.training.progress import Progress, StopOnInterrupt
 from sqlfocus.training.tracking import Tracker, choose_mode
 from sqlfocus.training.trainer import PackedTrainer
@@ -114,7 +114,7 @@ def adapter_folder(args: FinetuneArguments) -> Path:
 
 def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     """The base model with a fresh LoRA adapter on all its linear layers."""
-    dtype = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else default_dtype(args.device)
+    dtype = run_dtype(args)
     if args.train_mode == "qlora":
         from transformers import BitsAndBytesConfig
 
@@ -154,10 +154,15 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     return model
 
 
-def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, sampler: StepSampler) -> str:
-    """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, memory."""
+def run_dtype(args: FinetuneArguments) -> torch.dtype:
+    """The type that the base computes in."""
+    return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else default_dtype(args.device)
+
+
+def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler: StepSampler) -> str:
+    """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, time, memory."""
     steps = args.max_steps if args.max_steps > 0 else math.ceil(len(sampler) * args.num_train_epochs)
-    each = round(len(dataset.examples) / len(sampler))
+    epochs = steps / len(sampler)
     rows = [
         row
         for step in sampler.order()
@@ -168,15 +173,22 @@ def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, 
             batch_size=args.per_device_train_batch_size,
         )
     ]
-    plan = estimate(model, rows, packing=args.packing)
-    trainable, total = model.get_nb_trainable_parameters()
+    dtype = run_dtype(args)
+    shape = model_shape(source, lora_rank=args.lora_rank, dtype=dtype, four_bits=args.train_mode == "qlora")
+    plan = estimate(shape, rows, packing=args.packing)
+    speed = machine_speed(args.device, dtype)
+    seconds = plan.flops * epochs / (speed * UTILISATION * args.world_size)
+    saved = 1 - plan.tokens / plan.plain_tokens
     lines = [
-        f"Model       {args.model_name}, {total / 1e6:,.1f} M parameters, {trainable / 1e6:,.2f} M trainable "
-        f"(LoRA rank {args.lora_rank}), {next(model.parameters()).dtype}, {args.device}".replace("torch.", ""),
+        f"Model       {args.model_name}, {shape.parameters / 1e6:,.1f} M parameters, {shape.trainable / 1e6:,.2f} M "
+        f"trainable (LoRA rank {args.lora_rank}), {dtype}, {args.device}".replace("torch.", ""),
         f"Examples    {len(dataset.examples):,} from {args.train_file}; longest {dataset.longest:,} tokens",
-        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}",
-        f"Steps       {steps:,} of about {each} examples, {steps / len(sampler):.3g} epochs, "
+        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}: "
+        f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.rows:,} forward passes",
+        f"Steps       {steps:,} of about {len(dataset.examples) / len(sampler):.0f} examples, {epochs:.3g} epochs, "
         f"learning rate {args.learning_rate:g}",
+        f"Time        about {_duration(seconds)}, at {UTILISATION:.0%} of the {_rate(speed)} that a matrix product "
+        "reaches now",
         f"Memory      about {plan.memory / 1e9:.1f} GB at the longest row ({plan.longest_row:,} tokens)",
     ]
     if dataset.too_long:
@@ -186,6 +198,54 @@ def announce(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, 
             f"{', …' if len(dataset.too_long) > 5 else ''}); --max_seq_length {dataset.longest} takes them all"
         )
     return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    """Two figures of the largest units: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rate(speed: float) -> str:
+    return f"{speed / 1e12:.0f} TFLOP/s" if speed >= 1e13 else f"{speed / 1e9:.0f} GFLOP/s"
+
+
+def plan_run(args: FinetuneArguments) -> str:
+    """What ``sqlfocus plan`` prints; of a model on a hub only the configuration and the tokenizer are fetched.
+
+    Raises:
+        UserError: something in flags, files or machine that the user can put right.
+    """
+    check(args)
+    source = find_model(args.model_name, hub=args.hub, weights=False)
+    dataset = _dataset(args, args.train_file, load_tokenizer(source), template_named(args.prompt_template))
+    return announce(args, source, dataset, _sampler(args, dataset))
+
+
+def _dataset(
+    args: FinetuneArguments, path: str, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate
+) -> Dataset:
+    schema_dir = Path(args.schema_dir) if args.schema_dir else None
+    return load_dataset(Path(path), tokenizer, template, schema_dir=schema_dir, max_length=args.max_seq_length)
+
+
+def _examples_per_step(args: FinetuneArguments) -> int:
+    """Those of one device."""
+    return int(args.per_device_train_batch_size * args.gradient_accumulation_steps)
+
+
+def _sampler(args: FinetuneArguments, dataset: Dataset) -> StepSampler:
+    return StepSampler(
+        dataset.examples,
+        packing=args.packing,
+        examples_per_step=_examples_per_step(args),
+        prefixes_per_step=args.prefixes_per_step,
+        seed=args.seed,
+        process=args.process_index,
+        processes=args.world_size,
+    )
 
 
 def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path:
@@ -202,29 +262,15 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     template = template_named(args.prompt_template)
     source = find_model(args.model_name, hub=args.hub)
     tokenizer = load_tokenizer(source)
-    schema_dir = Path(args.schema_dir) if args.schema_dir else None
-
-    def load(path: str) -> Dataset:
-        return load_dataset(Path(path), tokenizer, template, schema_dir=schema_dir, max_length=args.max_seq_length)
-
-    dataset = load(args.train_file)
-    evaluation = load(args.eval_file) if args.eval_file else None
+    dataset = _dataset(args, args.train_file, tokenizer, template)
+    evaluation = _dataset(args, args.eval_file, tokenizer, template) if args.eval_file else None
     if evaluation is not None and args.eval_strategy == "no":
         args.eval_strategy, args.eval_steps, args.do_eval = "steps", args.eval_steps or args.save_steps, True
-    model = build_model(args, source)
-    examples_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    sampler = StepSampler(
-        dataset.examples,
-        packing=args.packing,
-        examples_per_step=examples_per_step,
-        prefixes_per_step=args.prefixes_per_step,
-        seed=args.seed,
-        process=args.process_index,
-        processes=args.world_size,
-    )
+    sampler = _sampler(args, dataset)
     main = args.process_index == 0
     if main:
-        sys.stderr.write(announce(args, model, dataset, sampler) + "\n")
+        sys.stderr.write(announce(args, source, dataset, sampler) + "\n")
+    model = build_model(args, source)
     tracker = Tracker(
         mode if main else "disabled",
         log_dir=Path(args.output_dir) / "swanlog",
@@ -271,7 +317,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
             training={
                 "examples": len(dataset.examples),
                 "steps": trainer.state.global_step,
-                "examples_per_step": examples_per_step * args.world_size,
+                "examples_per_step": _examples_per_step(args) * args.world_size,
                 "learning_rate": args.learning_rate,
                 "optimizer": "muon" if args.muon else str(getattr(args.optim, "value", args.optim)),
                 "lora_rank": args.lora_rank,

@@ -1,58 +1,155 @@
-"""What a run will cost, estimated before it starts."""
+"""What a run will do and cost, known before the model's weights are loaded."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from sqlfocus.corpus.prefix import shared_length
+from sqlfocus.errors import UserError, first_line
+from sqlfocus.models.loading import Source
 from sqlfocus.training.packing import Packing, TokenizedExample
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+UTILISATION = 0.6
+"""The share of one large matrix product's speed that a step reaches; benchmarks/training.py measures it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """What a model's costs follow from.
+
+    Attributes:
+        parameters: all weights, tied ones once.
+        matrices: weights of the linear layers that every token goes through.
+        trainable: LoRA's weights.
+        hidden, intermediate, layers, vocabulary: as in the model's configuration.
+        attention: a layer's query heads times their width.
+        bytes: a weight's size.
+        bits: a base weight's size where the base is quantized, else 8 × ``bytes``.
+    """
+
+    parameters: int
+    matrices: int
+    trainable: int
+    hidden: int
+    intermediate: int
+    layers: int
+    vocabulary: int
+    attention: int
+    bytes: int
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``tokens`` and ``plain_tokens`` an epoch, with and without sharing; ``memory`` in bytes."""
+    """An epoch: ``rows`` forward passes of ``tokens`` in all, ``plain_tokens`` if nothing were shared.
 
+    ``flops`` are the epoch's floating-point operations, ``memory`` is in bytes.
+    """
+
+    rows: int
     tokens: int
     plain_tokens: int
     longest_row: int
+    flops: int
     memory: int
+
+
+def model_shape(source: Source, *, lora_rank: int, dtype: torch.dtype, four_bits: bool = False) -> ModelShape:
+    """Read a model's shape from its configuration alone.
+
+    Raises:
+        UserError: it is of a kind that transformers does not know.
+    """
+    try:
+        config = AutoConfig.from_pretrained(source.folder)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise UserError(f"{source.folder}: the model's configuration cannot be read ({first_line(error)})") from error
+    head = model.get_output_embeddings()
+    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module is not head]
+    width = int(dtype.itemsize)
+    return ModelShape(
+        parameters=sum(int(parameter.numel()) for parameter in model.parameters()),
+        matrices=sum(module.in_features * module.out_features for module in linear),
+        trainable=sum(lora_rank * (module.in_features + module.out_features) for module in linear),
+        hidden=int(config.hidden_size),
+        intermediate=int(config.intermediate_size),
+        layers=int(config.num_hidden_layers),
+        vocabulary=int(config.vocab_size),
+        attention=_attention_width(config),
+        bytes=width,
+        bits=4 if four_bits else 8 * width,
+    )
+
+
+def _attention_width(config: Any) -> int:
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(config.num_attention_heads * head)
 
 
 def row_tokens(row: Sequence[TokenizedExample], packing: Packing) -> int:
     """How many tokens one forward pass over ``row`` computes, padding included."""
     if packing == "none":
         return len(row) * max(len(example) for example in row)
-    prefix = shared_length([example.prompt for example in row]) if len(row) > 1 else 0
+    prefix = _prefix(row)
     return prefix + sum(len(example) - prefix for example in row)
 
 
-def estimate(model: PreTrainedModel, rows: Sequence[Sequence[TokenizedExample]], *, packing: Packing) -> Plan:
-    """Estimate tokens and memory of an epoch of ``rows`` (the examples as packing cuts them, steps aside).
+def _prefix(row: Sequence[TokenizedExample]) -> int:
+    return shared_length([example.prompt for example in row]) if len(row) > 1 else 0
 
-    Memory is weights, LoRA's gradients and Adam's two moments in float32, and the longest row's activations: what the
-    backward pass of one decoder layer keeps is about 20 hidden and 5 intermediate vectors a token, a boolean attention
-    mask and its float copy, and the logits of its answers, three times.
+
+def _scores(row: Sequence[TokenizedExample], packing: Packing) -> int:
+    """How many pairs of tokens attention computes a score for in one head."""
+    if packing == "none":
+        return len(row) * max(len(example) for example in row) ** 2
+    prefix = _prefix(row)
+    branches = [len(example) - prefix for example in row]
+    return prefix * prefix // 2 + sum(branches) * prefix + len(branches) * max(branches) ** 2
+
+
+def estimate(shape: ModelShape, rows: Sequence[Sequence[TokenizedExample]], *, packing: Packing) -> Plan:
+    """Estimate an epoch of ``rows`` (the examples as packing cuts them, steps aside).
+
+    Operations: a linear layer's product forward and the one for its input's gradient backward (its weights are frozen),
+    LoRA's three times its forward, attention's two products forward and five backward, and the output layer at the
+    answers' tokens. Memory: weights, LoRA's gradients and Adam's two moments in float32, and the longest row's
+    activations, of which the backward pass of one decoder layer keeps about 20 hidden and 5 intermediate vectors a
+    token; the logits of its answers, three times.
     """
-    config = model.config
     lengths = [row_tokens(row, packing) for row in rows]
+    answers = [sum(len(example.answer) for example in row) for row in rows]
     at = max(range(len(rows)), key=lambda index: lengths[index])
-    longest, labels = lengths[at], sum(len(example.answer) for example in rows[at])
-    width = next(model.parameters()).element_size()
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    layer = longest * (20 * config.hidden_size + 5 * config.intermediate_size) * width
-    activations = layer * config.num_hidden_layers
-    per_row = longest // len(rows[at]) if packing == "none" else longest
-    masks = 5 * per_row * longest
-    logits = 3 * labels * config.vocab_size * 4
+    flops = sum(lengths) * (4 * shape.matrices + 6 * shape.trainable)
+    flops += sum(_scores(row, packing) for row in rows) * 2 * 7 * shape.attention * shape.layers
+    flops += sum(answers) * 4 * shape.vocabulary * shape.hidden
+    activations = lengths[at] * (20 * shape.hidden + 5 * shape.intermediate) * shape.bytes * shape.layers
+    masks = 0 if packing == "prefix" else 5 * lengths[at] * lengths[at] // len(rows[at])
+    logits = 3 * answers[at] * shape.vocabulary * 4
     return Plan(
+        rows=len(rows),
         tokens=sum(lengths),
         plain_tokens=sum(len(example) for row in rows for example in row),
-        longest_row=longest,
-        memory=weights + 12 * trainable + activations + masks + logits,
+        longest_row=lengths[at],
+        flops=flops,
+        memory=shape.parameters * shape.bits // 8 + 12 * shape.trainable + activations + masks + logits,
     )
+
+
+def machine_speed(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second of a 1024 × 1024 matrix product, the best of what a third of a second gives."""
+    matrix = torch.randn(1024, 1024, dtype=torch.float32).to(device, dtype)
+    best = 0.0
+    end = time.perf_counter() + 1 / 3
+    while time.perf_counter() < end:
+        started = time.perf_counter()
+        float((matrix @ matrix)[0, 0])  # waits for a GPU to be done
+        best = max(best, 2 * 1024**3 / (time.perf_counter() - started))
+    return best

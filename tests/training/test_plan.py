@@ -1,0 +1,111 @@
+import random
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from sqlfocus.cli import run_verb
+from sqlfocus.models import attention
+from sqlfocus.models.loading import Source, find_model, quiet_peft
+from sqlfocus.training.lora import speed_up
+from sqlfocus.training.packing import TokenizedExample, batches, pack, pad
+from sqlfocus.training.plan import estimate, model_shape, row_tokens
+from sqlfocus.training.trainer import answer_loss
+
+SHAPE = {
+    "vocab_size": 997,
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
+
+@pytest.fixture(params=["llama, tied", "qwen2"])
+def model(request, tmp_path):
+    """A LoRA model, and its base's shape."""
+    torch.manual_seed(0)
+    if request.param == "qwen2":
+        base = Qwen2ForCausalLM(Qwen2Config(**SHAPE))
+    else:
+        base = LlamaForCausalLM(LlamaConfig(**SHAPE, tie_word_embeddings=True))
+    base.save_pretrained(tmp_path)
+    base.set_attn_implementation(attention.NAME)
+    with quiet_peft():
+        made = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    speed_up(made)
+    return made, model_shape(Source(tmp_path), lora_rank=4, dtype=torch.float32)
+
+
+def made(count, *, schema=200):
+    source = random.Random(0)
+
+    def words(low, high):
+        return [source.randrange(1, 997) for _ in range(source.randint(low, high))]
+
+    prefix = words(schema, schema)
+    return [TokenizedExample(prefix + words(9, 15), words(9, 15)) for _ in range(count)]
+
+
+def test_a_models_shape_is_known_from_its_configuration(model):
+    lora, shape = model
+    trainable, total = lora.get_nb_trainable_parameters()
+    assert shape.trainable == trainable
+    assert shape.parameters == total - trainable
+
+
+@pytest.mark.parametrize("packing", ["prefix", "none"])
+def test_operations_are_those_that_torch_counts(packing, model):
+    lora, shape = model
+    row = made(24)
+    lora.train()
+    if packing == "none":
+        lora.set_attn_implementation("eager")  # torch does not count what its fused attention does on a CPU
+    with FlopCounterMode(display=False) as counter:
+        answer_loss(lora, pack(row) if packing == "prefix" else pad(row)).backward()
+    counted = counter.get_total_flops()
+    assert estimate(shape, [row], packing=packing).flops == pytest.approx(counted, rel=0.12)
+
+
+@pytest.mark.parametrize("packing", ["prefix", "none"])
+def test_tokens_are_those_of_the_forward_passes(packing):
+    rows = batches(made(20) + made(3, schema=0), packing=packing, row_length=400, batch_size=4)
+    for row in rows:
+        batch = pack(row) if packing == "prefix" else pad(row)
+        assert row_tokens(row, packing) == batch.input_ids.numel()
+
+
+def test_the_plan_is_printed_and_nothing_is_made(tiny_model, tmp_path, capsys):
+    train = tmp_path / "train.jsonl"
+    train.write_text('{"question": "Who?", "sql": "SELECT 1", "db_id": "farm"}\n' * 8)
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "farm.txt").write_text("【DB_ID】 farm\n【Schema】\n# Table: t\n[\n(id:INTEGER)\n]")
+    words = ["--model_name", str(tiny_model), "--train_file", str(train), "--use_cpu"]
+    words += ["--output_dir", str(tmp_path / "output"), "--save_dir", str(tmp_path / "adapter")]
+    assert run_verb("plan", words) == 0
+    out = capsys.readouterr().out
+    assert "Examples    8 from" in out
+    assert "% saved, in 1 forward passes" in out
+    assert "Steps       3 of about 8 examples, 3 epochs" in out
+    assert "Time        about " in out
+    assert not (tmp_path / "output").exists()
+    assert not (tmp_path / "adapter").exists()
+    assert run_verb("plan", [*words, "--packing", "none"]) == 0
+    assert "with packing none: 0% saved, in 2 forward passes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_a_plan_fetches_no_weights(weights, monkeypatch, tmp_path):
+    import huggingface_hub
+
+    asked = []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, allow_patterns: asked.extend(allow_patterns) or str(tmp_path)
+    )
+    find_model("some/model", weights=weights)
+    assert ("*.safetensors" in asked) is weights
+    assert "*.json" in asked
+    assert not any("bin" in pattern or "pt" in pattern for pattern in asked)
