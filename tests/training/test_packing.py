@@ -6,6 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from sqlfocus.models import attention
 from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack, pad
+from sqlfocus.training.plan import row_tokens
 from sqlfocus.training.trainer import answer_loss
 
 SHAPE = {
@@ -151,24 +152,32 @@ def test_what_shares_nothing_fills_steps():
 
 
 @pytest.mark.parametrize("packing", ["prefix", "none"])
-def test_more_processes_than_steps_all_have_one(packing):
-    rows = examples(5, prefixes=1)
+@pytest.mark.parametrize(("count", "processes"), [(50, 3), (17, 4), (5, 4), (160, 2)])
+def test_processes_share_each_step(packing, count, processes):
+    rows = examples(count, prefixes=4)
     settings = {"packing": packing, "examples_per_step": 8, "prefixes_per_step": 2, "seed": 3}
-    for number in range(4):
-        (step,) = StepSampler(rows, **settings, process=number, processes=4)
-        assert step
-
-
-@pytest.mark.parametrize("packing", ["prefix", "none"])
-def test_processes_share_the_steps(packing):
-    rows = examples(50, prefixes=4)
-    settings = {"packing": packing, "examples_per_step": 8, "prefixes_per_step": 2, "seed": 3}
-    alone = list(StepSampler(rows, **settings))
-    parts = [list(StepSampler(rows, **settings, process=number, processes=3)) for number in range(3)]
+    parts = [list(StepSampler(rows, **settings, process=number, processes=processes)) for number in range(processes)]
     assert len({len(part) for part in parts}) == 1
-    together = [step for turn in zip(*parts, strict=True) for step in turn]
-    assert together[: len(alone)] == alone
-    assert together[len(alone) :] == alone[: len(together) - len(alone)]
+    together = [sorted(index for share in step for index in share) for step in zip(*parts, strict=True)]
+    assert all(share for part in parts for share in part)
+    assert sorted(index for step in together for index in step) == list(range(count))
+    alone = [sorted(step) for step in StepSampler(rows, **settings)]
+    if min(map(len, alone)) >= processes:
+        assert together == alone
+
+
+def test_processes_take_whole_chunks_of_about_as_many_tokens():
+    rows = examples(400, prefixes=10)
+    settings = {"packing": "prefix", "examples_per_step": 40, "prefixes_per_step": 8, "seed": 0}
+    parts = [list(StepSampler(rows, **settings, process=number, processes=2)) for number in range(2)]
+    for first, second in zip(*parts, strict=True):
+        kinds = [{index % 10 for index in share} for share in (first, second)]
+        assert not kinds[0] & kinds[1]
+        costs = [
+            sum(row_tokens([rows[index] for index in share if index % 10 == kind], "prefix") for kind in kinds[part])
+            for part, share in enumerate((first, second))
+        ]
+        assert max(costs) < 1.5 * min(costs)
 
 
 def test_a_packed_step_mixes_databases():

@@ -48,7 +48,7 @@ class FinetuneArguments(TrainingArguments):
         default=2048, metadata={"help": "most tokens of a packed row; less needs less memory, more shares more"}
     )
     prefixes_per_step: int = field(
-        default=2, metadata={"help": "from how many databases, about, a packed step takes its examples"}
+        default=2, metadata={"help": "from how many databases, about, a packed step takes a device's examples"}
     )
     lora_rank: int = field(default=16, metadata={"help": "LoRA's rank"})
     lora_alpha: float = field(default=32, metadata={"help": "LoRA's alpha; the update is scaled by alpha / rank"})

@@ -167,7 +167,7 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
         row
         for step in sampler.order()
         for row in batches(
-            [dataset.examples[index] for index in step],
+            [dataset.examples[index] for chunk in step for index in chunk],
             packing=args.packing,
             row_length=args.row_length,
             batch_size=args.per_device_train_batch_size,
@@ -232,8 +232,8 @@ def _dataset(
 
 
 def _examples_per_step(args: FinetuneArguments) -> int:
-    """Those of one device."""
-    return int(args.per_device_train_batch_size * args.gradient_accumulation_steps)
+    """Those of all processes together."""
+    return int(args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size)
 
 
 def _sampler(args: FinetuneArguments, dataset: Dataset) -> StepSampler:
@@ -241,7 +241,7 @@ def _sampler(args: FinetuneArguments, dataset: Dataset) -> StepSampler:
         dataset.examples,
         packing=args.packing,
         examples_per_step=_examples_per_step(args),
-        prefixes_per_step=args.prefixes_per_step,
+        prefixes_per_step=args.prefixes_per_step * args.world_size,
         seed=args.seed,
         process=args.process_index,
         processes=args.world_size,
@@ -317,7 +317,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
             training={
                 "examples": len(dataset.examples),
                 "steps": trainer.state.global_step,
-                "examples_per_step": _examples_per_step(args) * args.world_size,
+                "examples_per_step": _examples_per_step(args),
                 "learning_rate": args.learning_rate,
                 "optimizer": "muon" if args.muon else str(getattr(args.optim, "value", args.optim)),
                 "lora_rank": args.lora_rank,

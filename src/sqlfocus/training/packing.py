@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -152,7 +153,7 @@ def batches(
 
 
 class StepSampler:
-    """Which examples each optimizer step takes: a function of the seed and the epoch.
+    """Which examples each optimizer step takes: a function of the seed and the epoch, whatever the number of processes.
 
     With ``prefix`` packing, the examples that share a prefix are cut into chunks of about equal size, and a step takes
     about ``prefixes_per_step`` chunks, of about ``examples_per_step`` examples together: a chunk that a step would cut
@@ -160,9 +161,9 @@ class StepSampler:
     equally many steps; which examples are in them and the order of the steps are not. With ``none``, every step but the
     last takes exactly ``examples_per_step``.
 
-    Every example is taken once an epoch. Several processes take turns at the steps; where these do not come out even,
-    the first ones are taken again. PyTorch takes it for a batch sampler, a batch being what one process computes for
-    one step.
+    Every example is taken once an epoch. Several processes share each step, each taking chunks of about as many tokens;
+    one chunk is cut only where there are fewer than processes. PyTorch takes it for a batch sampler, a batch being what
+    one process computes for one step.
     """
 
     def __init__(
@@ -179,14 +180,18 @@ class StepSampler:
         self.seed = seed
         self.epoch = 0
         self.process, self.processes = process, processes
+        self.lengths = [len(example) for example in examples]
+        prompts = [example.prompt for example in examples]
         if packing == "prefix":
-            self.groups = group_by_prefix([example.prompt for example in examples])
-            self.steps = self._fill(examples_per_step, max(1, examples_per_step // prefixes_per_step))
+            self.groups = group_by_prefix(prompts)
+            self.prefixes = [shared_length([prompts[index] for index in group]) for group in self.groups]
+            steps = self._fill(examples_per_step, max(1, examples_per_step // prefixes_per_step))
         else:
             count = len(examples)
-            self.groups = [list(range(count))]
+            self.groups, self.prefixes = [list(range(count))], [0]
             starts = range(0, count, examples_per_step)
-            self.steps = [[(0, min(examples_per_step, count - start))] for start in starts]
+            steps = [[(0, min(examples_per_step, count - start))] for start in starts]
+        self.steps = self._enough(steps)
 
     def _fill(self, examples_per_step: int, chunk: int) -> list[list[tuple[int, int]]]:
         """Each step's chunks, as a group's number and how many of its examples."""
@@ -206,25 +211,65 @@ class StepSampler:
             total += size
         return steps
 
+    def _enough(self, steps: list[list[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
+        """The steps, those with fewer examples than there are processes put together."""
+        made: list[list[tuple[int, int]]] = []
+        for step in steps:
+            if made and min(sum(size for _, size in one) for one in (step, made[-1])) < self.processes:
+                made[-1] += step
+            else:
+                made.append(list(step))
+        return made
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.steps) // self.processes)
+        return len(self.steps)
 
-    def order(self) -> list[list[int]]:
-        """The steps of this epoch, those of all processes."""
+    def order(self) -> list[list[list[int]]]:
+        """The steps of this epoch, each as its chunks, those of all processes."""
         source = random.Random(f"{self.seed} {self.epoch}")
         members = [iter(source.sample(group, len(group))) for group in self.groups]
-        steps = [[next(members[number]) for number, size in step for _ in range(size)] for step in self.steps]
-        source.shuffle(steps)
-        return steps
+        steps = [[[next(members[number]) for _ in range(size)] for number, size in step] for step in self.steps]
+        numbers = list(range(len(steps)))
+        source.shuffle(numbers)
+        return [steps[number] for number in numbers]
+
+    def shares(self, chunks: list[list[int]]) -> list[list[int]]:
+        """A step's examples by process; none is without, unless there are fewer examples than processes."""
+        if self.processes == 1:
+            return [[index for chunk in chunks for index in chunk]]
+        joined: dict[int, list[int]] = {}
+        for chunk in chunks:
+            joined.setdefault(self.group_of[chunk[0]], []).extend(chunk)
+        chunks = list(joined.values())
+        while len(chunks) < self.processes and max(map(len, chunks)) > 1:
+            longest = max(chunks, key=len)
+            chunks.remove(longest)
+            chunks += [longest[: len(longest) // 2], longest[len(longest) // 2 :]]
+        shares: list[list[int]] = [[] for _ in range(self.processes)]
+        loads = [0] * self.processes
+        for chunk in sorted(chunks, key=self._cost, reverse=True):
+            least = loads.index(min(loads))
+            shares[least] += chunk
+            loads[least] += self._cost(chunk)
+        return shares
+
+    def _cost(self, chunk: list[int]) -> int:
+        """How many tokens a chunk has, its prefix counted once."""
+        prefix = self.prefixes[self.group_of[chunk[0]]]
+        return prefix + sum(self.lengths[index] - prefix for index in chunk)
+
+    @cached_property
+    def group_of(self) -> dict[int, int]:
+        """The number of each example's group."""
+        return {index: number for number, group in enumerate(self.groups) for index in group}
 
     def __iter__(self) -> Iterator[list[int]]:
-        steps = self.order()
-        for turn in range(len(self)):
-            yield steps[(turn * self.processes + self.process) % len(steps)]
+        for chunks in self.order():
+            yield self.shares(chunks)[self.process]
 
 
 class StepLoader(DataLoader[Any]):
