@@ -68,3 +68,14 @@ def test_two_processes_have_the_losses_and_weights_of_one(packing, data, tiny_mo
     difference = max(float((weights[name] - shared[name]).abs().max()) for name in weights)
     assert difference < 1e-4, difference
     assert all(torch.isfinite(weight).all() for weight in shared.values())
+
+
+def test_shards_of_fsdp2_have_the_gradients_of_the_whole():
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    script = str(Path(__file__).with_name("sharded.py"))
+    done = subprocess.run([*words, script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"loss (\S+) gradient (\S+)", done.stdout)
+    assert found is not None
+    assert float(found[1]) < 1e-5
+    assert float(found[2]) < 1e-5

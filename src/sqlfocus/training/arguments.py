@@ -71,6 +71,6 @@ class FinetuneArguments(TrainingArguments):
     optim: str = field(default="adamw_torch", metadata={"help": "optimizer"})
     muon: bool = field(
         default=False,
-        metadata={"help": "Muon in the optimizer's place: more learnt a step, at a learning rate of about 1e-2"},
+        metadata={"help": "Muon in the optimizer's place: learns more a step at its best learning rate, less at others"},
     )
     seed: int = field(default=42, metadata={"help": "seed of the order, dropout and LoRA's start"})
