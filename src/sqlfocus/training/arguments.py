@@ -71,6 +71,6 @@ class FinetuneArguments(TrainingArguments):
     optim: str = field(default="adamw_torch", metadata={"help": "optimizer"})
     muon: bool = field(
         default=False,
-        metadata={"help": "Muon in the optimizer's place: learns more a step at its best learning rate, less at others"},
+        metadata={"help": "Muon instead of --optim: learns more a step at its best learning rate, less at others"},
     )
     seed: int = field(default=42, metadata={"help": "seed of the order, dropout and LoRA's start"})
