@@ -1,6 +1,7 @@
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.tuners.lora import Linear as LoraLinear
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from sqlfocus.models.loading import quiet_peft
@@ -47,6 +48,23 @@ def test_loss_and_gradients_are_pefts(dropout):
     print(f"largest relative difference of a gradient: {largest:.1e}")
     assert largest < 1e-5
     torch.testing.assert_close(fast_loss, plain_loss, rtol=1e-6, atol=0)
+
+
+def test_a_bfloat16_base_keeps_its_adapter_in_float32():
+    exact_loss, exact = gradients(model(0.0))
+    fast = model(0.0)
+    for module in fast.modules():
+        if isinstance(module, LoraLinear):
+            module.base_layer.to(torch.bfloat16)
+        elif "Norm" in type(module).__name__ or isinstance(module, torch.nn.Embedding):
+            module.to(torch.bfloat16)
+    fast.base_model.model.lm_head.to(torch.bfloat16)
+    assert speed_up(fast) == 14
+    loss, found = gradients(fast)
+    assert {gradient.dtype for gradient in found.values()} == {torch.float32}
+    torch.testing.assert_close(loss.float(), exact_loss, rtol=2e-2, atol=0)
+    for name, gradient in found.items():
+        assert (gradient - exact[name]).norm() < 0.1 * exact[name].norm(), name
 
 
 def test_evaluation_and_a_disabled_adapter_compute_as_peft_has_them():

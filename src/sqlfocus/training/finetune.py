@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from sqlfocus.corpus.prompt import PromptTemplate, template_named
@@ -146,11 +147,11 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     with quiet_peft():
         model = get_peft_model(base, config)
     layers = sum(isinstance(module, LoraLayer) for module in model.modules())
-    if (fast := speed_up(model)) < layers and args.process_index == 0:
-        sys.stderr.write(
-            f"{layers - fast} of {layers} LoRA layers compute as PEFT has them, not in one pass: quantized, or of "
-            f"another type than the base's {dtype}\n".replace("torch.", "")
-        )
+    # DeepSpeed's third stage has a layer's weights together only while that layer's own forward runs.
+    fast = 0 if is_deepspeed_zero3_enabled() else speed_up(model)
+    if fast < layers and args.process_index == 0:
+        why = "DeepSpeed stage 3" if is_deepspeed_zero3_enabled() else "a quantized base"
+        sys.stderr.write(f"{layers - fast} of {layers} LoRA layers compute as PEFT has them, not in one pass: {why}\n")
     return model
 
 

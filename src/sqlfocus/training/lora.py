@@ -16,7 +16,8 @@ from peft.tuners.lora import Linear as LoraLinear
 class _LowRankLinear(torch.autograd.Function):
     """``x @ W.T + bias + scale * (d @ A.T) @ B.T``, W and the bias frozen.
 
-    x and d (…, K), W (N, K), A (r, K), B (N, r), result (…, N). d is x, or x after dropout.
+    x and d (…, K), W (N, K), A (r, K), B (N, r), result (…, N). d is x, or x after dropout. All is computed in W's
+    type; A and B may be kept in float32, and have their gradients in it.
     """
 
     @staticmethod
@@ -32,6 +33,8 @@ class _LowRankLinear(torch.autograd.Function):
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])
         source = rows if dropped is None else dropped.reshape(-1, x.shape[-1])
+        ctx.kept = first.dtype
+        first, second = first.to(weight.dtype), second.to(weight.dtype)
         low = source @ first.t()  # (L, r)
         result = torch.nn.functional.linear(rows, weight, bias)
         result.addmm_(low, second.t(), alpha=scale)
@@ -54,6 +57,7 @@ class _LowRankLinear(torch.autograd.Function):
             x_gradient = x_gradient.view(ctx.shape)
         if ctx.has_dropout:
             dropped_gradient = (low_gradient @ first).view(ctx.shape)
+        first_gradient, second_gradient = first_gradient.to(ctx.kept), second_gradient.to(ctx.kept)
         return x_gradient, dropped_gradient, None, None, first_gradient, second_gradient, None
 
 
@@ -75,16 +79,17 @@ def _forward(module: LoraLinear, adapter: str, x: torch.Tensor) -> torch.Tensor:
 def speed_up(model: torch.nn.Module) -> int:
     """Give the model's plain LoRA layers this forward pass while they train; return how many there are.
 
-    A layer is plain where base, A and B have one floating type and the base is a ``torch.nn.Linear``: not quantized,
-    not DoRA. Others, and all layers in evaluation, compute as PEFT has them.
+    A layer is plain where the base is a ``torch.nn.Linear``, not quantized and not DoRA, and A and B are of its type or
+    float32. Others, and all layers in evaluation, compute as PEFT has them; PEFT computes float32 matrices in float32.
     """
     count = 0
     for module in model.modules():
         if not isinstance(module, LoraLinear) or len(module.active_adapters) != 1:
             continue
         (adapter,) = module.active_adapters
-        types = {module.base_layer.weight.dtype, module.lora_A[adapter].weight.dtype}
-        if type(module.base_layer) is not torch.nn.Linear or module.use_dora.get(adapter) or len(types) > 1:
+        if type(module.base_layer) is not torch.nn.Linear or module.use_dora.get(adapter):
+            continue
+        if module.lora_A[adapter].weight.dtype not in (module.base_layer.weight.dtype, torch.float32):
             continue
         if module.lora_B[adapter].bias is not None:
             continue
