@@ -107,7 +107,7 @@ def run_demo(folder: Path, *, model: str | None, count: int, epochs: float) -> N
     steps.append(run_step("Write the schema text", ["schema", str(database), "--max_values", "0"], output=schema))
     steps.append(run_step("Measure the base", ["evaluate", "--model", model, *measure, "--output", str(before)]))
     words = ["finetune", "--model_name", model, "--train_file", str(train), "--max_seq_length", "2048"]
-    words += ["--num_train_epochs", str(epochs), "--learning_rate", "4e-3", "--lr_scheduler_type", "cosine"]
+    words += ["--num_train_epochs", str(epochs), "--muon", "--learning_rate", "6e-3", "--lr_scheduler_type", "cosine"]
     words += ["--warmup_steps", "0.05", "--lora_dropout", "0", "--per_device_train_batch_size", "16"]
     words += ["--gradient_accumulation_steps", "1", "--prefixes_per_step", "1", "--logging_steps", "5"]
     words += ["--output_dir", str(folder / "output"), "--save_dir", str(adapters), "--save_strategy", "no"]
