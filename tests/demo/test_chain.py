@@ -1,6 +1,10 @@
+import contextlib
+import subprocess
+import sys
+
 import pytest
 
-from sqlfocus.demo.chain import Step, accuracy, run_step, table
+from sqlfocus.demo.chain import Step, accuracy, run_step, table, watch
 from sqlfocus.errors import UserError
 from sqlfocus.evaluation.score import Score
 from sqlfocus.files import write_json_lines
@@ -20,6 +24,15 @@ def test_a_step_that_fails_stops_the_demo_and_leaves_no_half_file(tmp_path):
     with pytest.raises(UserError, match=r"the demo stops at this step \(Read\), which ended with status 2"):
         run_step("Read", ["schema", str(tmp_path / "nowhere.sqlite")], output=output)
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "may_fail", "ends"), [(0, False, False), (1, True, False), (1, False, True), (2, True, True)]
+)
+def test_an_answer_that_does_not_run_is_no_end(status, may_fail, ends):
+    process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({status})"])
+    with pytest.raises(UserError, match=f"status {status}") if ends else contextlib.nullcontext():
+        watch("Ask", process, may_fail=may_fail)
 
 
 def test_the_table_says_what_each_step_took_and_ex_before_and_after(tmp_path):

@@ -34,10 +34,11 @@ class Step:
     memory: int
 
 
-def run_step(name: str, words: Sequence[str], *, output: Path | None = None) -> Step:
+def run_step(name: str, words: Sequence[str], *, output: Path | None = None, may_fail: bool = False) -> Step:
     """Run ``sqlfocus`` with ``words`` in a process of its own, showing the command and what it prints.
 
-    What it prints goes to the file ``output`` where that is given.
+    What it prints goes to the file ``output`` where that is given. With ``may_fail``, status 1 is an answer too: an SQL
+    query that does not run.
 
     Raises:
         UserError: the command failed; it has said why.
@@ -47,13 +48,17 @@ def run_step(name: str, words: Sequence[str], *, output: Path | None = None) -> 
     sys.stderr.flush()
     command = [sys.executable, "-m", "sqlfocus", *words]
     if output is None:
-        return _watched(name, subprocess.Popen(command))
+        return watch(name, subprocess.Popen(command), may_fail=may_fail)
     with atomic_write(output) as file:
-        return _watched(name, subprocess.Popen(command, stdout=file))
+        return watch(name, subprocess.Popen(command, stdout=file), may_fail=may_fail)
 
 
-def _watched(name: str, process: subprocess.Popen[bytes]) -> Step:
-    """Wait for a process, asking for its memory ten times a second."""
+def watch(name: str, process: subprocess.Popen[bytes], *, may_fail: bool) -> Step:
+    """Wait for a process, asking for its memory ten times a second.
+
+    Raises:
+        UserError: it ended with a status other than 0, or 1 with ``may_fail``.
+    """
     started = time.monotonic()
     watched, peak = psutil.Process(process.pid), 0
     try:
@@ -63,7 +68,7 @@ def _watched(name: str, process: subprocess.Popen[bytes]) -> Step:
             except psutil.Error:
                 break
             time.sleep(0.1)
-        if process.wait():
+        if process.wait() not in ((0, 1) if may_fail else (0,)):
             raise UserError(f"the demo stops at this step ({name}), which ended with status {process.returncode}")
     except KeyboardInterrupt:
         process.wait()
@@ -120,7 +125,7 @@ def run_demo(folder: Path, *, model: str | None, count: int, epochs: float) -> N
     steps.append(run_step("Merge the adapter", words))
     for question in QUESTIONS:
         words = ["ask", "--model", str(target), "--database", str(database), question]
-        steps.append(run_step("Ask", words))
+        steps.append(run_step("Ask", words, may_fail=True))
     sys.stderr.write("\n")
     print(table(steps, accuracy(before), accuracy(after)))  # noqa: T201
     print(  # noqa: T201
