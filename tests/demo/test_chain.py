@@ -5,18 +5,20 @@ import sys
 import pytest
 
 from sqlfocus.demo.chain import Step, accuracy, run_step, table, watch
+from sqlfocus.demo.shop import build_shop
 from sqlfocus.errors import UserError
 from sqlfocus.evaluation.score import Score
 from sqlfocus.files import write_json_lines
 
 
 def test_a_step_runs_the_command_and_measures_it(tmp_path, capfd):
-    output = tmp_path / "verbs.txt"
-    step = run_step("Sample", ["sample", str(tmp_path / "shop.sqlite")], output=output)
-    assert "verbs:" in output.read_text(encoding="utf-8")
+    output = tmp_path / "schema.txt"
+    build_shop(tmp_path / "shop.sqlite")
+    step = run_step("Read", ["schema", str(tmp_path / "shop.sqlite")], output=output)
+    assert "# Table: customers" in output.read_text(encoding="utf-8")
     assert step.seconds > 0
     assert step.memory > 1e6
-    assert f"$ sqlfocus --help > {output}" in capfd.readouterr().err
+    assert f"shop.sqlite > {output}" in capfd.readouterr().err
 
 
 def test_a_step_that_fails_stops_the_demo_and_leaves_no_half_file(tmp_path):
