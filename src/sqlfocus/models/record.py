@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_write
-from sqlfocus.schema.mschema import MAX_VALUES
 
 FILE_NAME = "sqlfocus.json"
 FORMAT = 1
@@ -69,15 +68,15 @@ def read_record(folder: Path) -> ModelRecord | None:
     return ModelRecord(**{name: value for name, value in row.items() if name in known})
 
 
-def max_values(model: str) -> int:
-    """How many sample values a column's schema line shows to ``model``: as many as in its training.
+def max_values(model: str) -> int | None:
+    """How many sample values a column's schema line is to show to ``model``: as many as in its training, if known.
 
     Raises:
         UserError: the model's record cannot be read.
     """
     folder = Path(model).expanduser()
     record = read_record(folder) if folder.is_dir() else None
-    return MAX_VALUES if record is None or record.max_values is None else record.max_values
+    return record.max_values if record else None
 
 
 def installed_versions() -> dict[str, str]:

@@ -32,7 +32,7 @@ def read_database(
     schema: str | None = None,
     tables: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
-    max_values: int = MAX_VALUES,
+    max_values: int | None = None,
 ) -> Database:
     """Read tables and views, comments, keys and sample values of one schema; tables come in the order of their names.
 
@@ -41,7 +41,7 @@ def read_database(
             reads.
         schema: the schema to read; by default the connection's own. Given, it stands before the names of the tables.
         tables, exclude: which tables; see :meth:`Database.pick`.
-        max_values: how many sample values a column shows at most; 0 reads none.
+        max_values: how many sample values a column shows at most; 0 reads none, None is :data:`MAX_VALUES`.
 
     A table or column that cannot be read is left out, and ``warnings`` says why; the rest is read.
 
@@ -53,7 +53,7 @@ def read_database(
         with connect(engine) as connection, warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # on types that SQLAlchemy does not know; we name them ourselves
             reader = _Reader(connection, dialect, _schema(engine, connection, dialect, schema))
-            return reader.read(tables, exclude, max_values)
+            return reader.read(tables, exclude, MAX_VALUES if max_values is None else max_values)
     finally:
         engine.dispose()
 

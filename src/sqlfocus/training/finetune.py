@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import os
 import shutil
 import sys
@@ -22,13 +21,13 @@ from sqlfocus.corpus.prompt import PromptTemplate, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.files import disk_errors, sha256
 from sqlfocus.models import attention
-from sqlfocus.models.loading import Source, default_dtype, find_model, load_base, load_tokenizer, quiet_peft
+from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
 from sqlfocus.training.lora import speed_up
-from sqlfocus.training.packing import StepSampler, batches
-from sqlfocus.training.plan import UTILISATION, estimate, machine_speed, model_shape
+from sqlfocus.training.packing import StepSampler
+from sqlfocus.training.plan import announce, run_dtype
 from sqlfocus.training.progress import Progress, StopOnInterrupt
 from sqlfocus.training.tracking import Tracker, choose_mode
 from sqlfocus.training.trainer import PackedTrainer
@@ -155,64 +154,6 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     return model
 
 
-def run_dtype(args: FinetuneArguments) -> torch.dtype:
-    """The type that the base computes in."""
-    return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else default_dtype(args.device)
-
-
-def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler: StepSampler) -> str:
-    """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, time, memory."""
-    steps = args.max_steps if args.max_steps > 0 else math.ceil(len(sampler) * args.num_train_epochs)
-    epochs = steps / len(sampler)
-    rows = [
-        row
-        for step in sampler.order()
-        for row in batches(
-            [dataset.examples[index] for chunk in step for index in chunk],
-            packing=args.packing,
-            row_length=args.row_length,
-            batch_size=args.per_device_train_batch_size,
-        )
-    ]
-    dtype = run_dtype(args)
-    shape = model_shape(source, lora_rank=args.lora_rank, dtype=dtype, four_bits=args.train_mode == "qlora")
-    plan = estimate(shape, rows, packing=args.packing)
-    speed = machine_speed(args.device, dtype)
-    seconds = plan.flops * epochs / (speed * UTILISATION * args.world_size)
-    saved = 1 - plan.tokens / plan.plain_tokens
-    lines = [
-        f"Model       {args.model_name}, {shape.parameters / 1e6:,.1f} M parameters, {shape.trainable / 1e6:,.2f} M "
-        f"trainable (LoRA rank {args.lora_rank}), {dtype}, {args.device}".replace("torch.", ""),
-        f"Examples    {len(dataset.examples):,} from {args.train_file}; longest {dataset.longest:,} tokens",
-        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}: "
-        f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.rows:,} forward passes",
-        f"Steps       {steps:,} of about {len(dataset.examples) / len(sampler):.0f} examples, {epochs:.3g} epochs, "
-        f"learning rate {args.learning_rate:g}",
-        f"Time        about {_duration(seconds)}, at {UTILISATION:.0%} of the {_rate(speed)} that a matrix product "
-        "reaches now",
-        f"Memory      about {plan.memory / 1e9:.1f} GB at the longest row ({plan.longest_row:,} tokens)",
-    ]
-    if dataset.too_long:
-        named = ", ".join(f"{name} {count}" for name, count in dataset.too_long.most_common(5))
-        lines.append(
-            f"Left out    {dataset.too_long.total():,} examples of more than {args.max_seq_length} tokens ({named}"
-            f"{', …' if len(dataset.too_long) > 5 else ''}); --max_seq_length {dataset.longest} takes them all"
-        )
-    return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    """Two figures of the largest units: ``40 s``, ``12 min``, ``3 h 20 min``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _rate(speed: float) -> str:
-    return f"{speed / 1e12:.0f} TFLOP/s" if speed >= 1e13 else f"{speed / 1e9:.0f} GFLOP/s"
-
-
 def plan_run(args: FinetuneArguments) -> str:
     """What ``sqlfocus plan`` prints; of a model on a hub only the configuration and the tokenizer are fetched.
 
@@ -267,6 +208,10 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     evaluation = _dataset(args, args.eval_file, tokenizer, template) if args.eval_file else None
     if evaluation is not None and args.eval_strategy == "no":
         args.eval_strategy, args.eval_steps, args.do_eval = "steps", args.eval_steps or args.save_steps, True
+    if len(dataset.examples) < args.world_size:
+        raise UserError(
+            f"{args.train_file}: {len(dataset.examples)} examples for {args.world_size} processes; each needs one"
+        )
     sampler = _sampler(args, dataset)
     main = args.process_index == 0
     if main:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.errors import UserError, first_line
-from sqlfocus.models.loading import Source
-from sqlfocus.training.packing import Packing, TokenizedExample
+from sqlfocus.models.loading import Source, default_dtype
+from sqlfocus.training.arguments import FinetuneArguments
+from sqlfocus.training.dataset import Dataset
+from sqlfocus.training.packing import Packing, StepSampler, TokenizedExample, batches
 
 UTILISATION = 0.6
-"""The share of one large matrix product's speed that a step reaches; benchmarks/training.py measures it."""
+"""The share of one large matrix product's speed that a step is taken to reach: an assumption, not measured yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +156,61 @@ def machine_speed(device: torch.device, dtype: torch.dtype) -> float:
         float((matrix @ matrix)[0, 0])  # waits for a GPU to be done
         best = max(best, 2 * 1024**3 / (time.perf_counter() - started))
     return best
+
+
+def run_dtype(args: FinetuneArguments) -> torch.dtype:
+    """The type that the base computes in."""
+    return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else default_dtype(args.device)
+
+
+def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler: StepSampler) -> str:
+    """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, time, memory."""
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(len(sampler) * args.num_train_epochs)
+    epochs = steps / len(sampler)
+    rows = [
+        row
+        for step in sampler.order()
+        for row in batches(
+            [dataset.examples[index] for chunk in step for index in chunk],
+            packing=args.packing,
+            row_length=args.row_length,
+            batch_size=args.per_device_train_batch_size,
+        )
+    ]
+    dtype = run_dtype(args)
+    shape = model_shape(source, lora_rank=args.lora_rank, dtype=dtype, four_bits=args.train_mode == "qlora")
+    plan = estimate(shape, rows, packing=args.packing)
+    speed = machine_speed(args.device, dtype)
+    seconds = plan.flops * epochs / (speed * UTILISATION * args.world_size)
+    saved = 1 - plan.tokens / plan.plain_tokens
+    lines = [
+        f"Model       {args.model_name}, {shape.parameters / 1e6:,.1f} M parameters, {shape.trainable / 1e6:,.2f} M "
+        f"trainable (LoRA rank {args.lora_rank}), {dtype}, {args.device}".replace("torch.", ""),
+        f"Examples    {len(dataset.examples):,} from {args.train_file}; longest {dataset.longest:,} tokens",
+        f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}: "
+        f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.rows:,} forward passes",
+        f"Steps       {steps:,} of about {len(dataset.examples) / len(sampler):.0f} examples, {epochs:.3g} epochs, "
+        f"learning rate {args.learning_rate:g}",
+        f"Time        about {_duration(seconds)}, at {UTILISATION:.0%} of the {_rate(speed)} that a matrix product "
+        "reaches now",
+        f"Memory      about {plan.memory / 1e9:.1f} GB at the longest row ({plan.longest_row:,} tokens)",
+    ]
+    if dataset.too_long:
+        named = ", ".join(f"{name} {count}" for name, count in dataset.too_long.most_common(5))
+        lines.append(
+            f"Left out    {dataset.too_long.total():,} examples of more than {args.max_seq_length} tokens ({named}"
+            f"{', …' if len(dataset.too_long) > 5 else ''}); --max_seq_length {dataset.longest} takes them all"
+        )
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    """Two figures of the largest units: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rate(speed: float) -> str:
+    return f"{speed / 1e12:.0f} TFLOP/s" if speed >= 1e13 else f"{speed / 1e9:.0f} GFLOP/s"
