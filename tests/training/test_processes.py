@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 SCHEMA = "【DB_ID】 {0}\n【Schema】\n# Table: {0}\n[\n(id:INTEGER, Primary Key),\n(name:TEXT),\n(age:INTEGER)\n]"
 
 
@@ -31,19 +32,24 @@ def data(tmp_path):
     return train
 
 
-def run(launcher, data, folder, tiny_model, *flags):
-    """The logged losses and the adapter's weights."""
+def launch(launcher, data, folder, tiny_model, *flags):
+    """The finished command."""
     words = ["--model_name", str(tiny_model), "--train_file", str(data), "--use_cpu", "--tracking", "disabled"]
     words += ["--output_dir", str(folder / "output"), "--save_dir", str(folder / "adapter"), "--save_strategy", "no"]
     words += ["--learning_rate", "1e-2", "--logging_steps", "1", "--disable_tqdm", "true", "--lora_dropout", "0"]
     words += ["--num_train_epochs", "2"]
-    done = subprocess.run(
+    return subprocess.run(
         [*launcher, str(ROOT / "finetune.py"), *words, *flags],
         capture_output=True,
         text=True,
         cwd=folder.parent,
         timeout=300,
     )
+
+
+def run(launcher, data, folder, tiny_model, *flags):
+    """The logged losses and the adapter's weights."""
+    done = launch(launcher, data, folder, tiny_model, *flags)
     assert done.returncode == 0, done.stderr
     losses = [float(found) for found in re.findall(r"^step \d+/\d+: loss ([\d.]+)", done.stderr, re.MULTILINE)]
     return losses, load_file(folder / "adapter" / "tiny-llama-lora" / "adapter_model.safetensors")
@@ -57,9 +63,8 @@ def test_two_processes_have_the_losses_and_weights_of_one(packing, data, tiny_mo
         *(data, tmp_path / "alone", tiny_model),
         *(*flags, "--per_device_train_batch_size", "8", "--prefixes_per_step", "4"),
     )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     together, shared = run(
-        torchrun,
+        TORCHRUN,
         *(data, tmp_path / "together", tiny_model),
         *(*flags, "--ddp_backend", "gloo", "--per_device_train_batch_size", "4", "--prefixes_per_step", "2"),
     )
@@ -70,10 +75,17 @@ def test_two_processes_have_the_losses_and_weights_of_one(packing, data, tiny_mo
     assert all(torch.isfinite(weight).all() for weight in shared.values())
 
 
+def test_fewer_examples_than_processes_are_refused(data, tiny_model, tmp_path):
+    first = data.read_text().splitlines()[0]
+    data.write_text(first + "\n")
+    done = launch(TORCHRUN, data, tmp_path / "few", tiny_model, "--ddp_backend", "gloo")
+    assert done.returncode != 0
+    assert f"{data}: 1 examples for 2 processes; each needs one" in done.stderr
+
+
 def test_shards_of_fsdp2_have_the_gradients_of_the_whole():
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     script = str(Path(__file__).with_name("sharded.py"))
-    done = subprocess.run([*words, script], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*TORCHRUN, script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = re.search(r"loss (\S+) gradient (\S+)", done.stdout)
     assert found is not None
