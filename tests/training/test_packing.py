@@ -79,6 +79,26 @@ def test_packed_padded_and_single_give_one_loss_and_one_gradient(model):
     torch.testing.assert_close(padded_loss, single_loss.detach(), rtol=1e-5, atol=0)
 
 
+def test_filling_a_row_up_changes_neither_loss_nor_gradient(model):
+    rows = examples(5, prefixes=1)
+    plain, gradient = loss_and_gradient(model, [pack(rows)])
+    filled = pack(rows, multiple=128)
+    assert filled.input_ids.shape[1] % 128 == 0
+    loss, filled_gradient = loss_and_gradient(model, [filled])
+    torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
+    torch.testing.assert_close(filled_gradient, gradient, rtol=0, atol=1e-5 * float(gradient.abs().max()))
+
+
+def test_gradient_checkpointing_changes_neither_loss_nor_gradient(model):
+    rows = examples(5, prefixes=1)
+    model.train()
+    plain, gradient = loss_and_gradient(model, [pack(rows)])
+    model.activation_checkpointing_enable()
+    loss, again = loss_and_gradient(model, [pack(rows)])
+    torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
+    torch.testing.assert_close(again, gradient, rtol=0, atol=1e-6 * float(gradient.abs().max()))
+
+
 def test_prompts_that_are_equal_can_be_packed(model):
     prompt = [5, 6, 7, 8]
     rows = [TokenizedExample(prompt, [1, 0]), TokenizedExample(prompt, [2, 3, 0]), TokenizedExample(prompt[:3], [4, 0])]

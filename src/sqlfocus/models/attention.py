@@ -5,7 +5,7 @@ over P + T tokens makes a kernel compute all (P + T)² scores, most of which it 
 schema of 600 tokens, four of five. Here the prefix attends to itself causally, and the branch tokens attend to the P
 prefix keys in one matrix product and to their own branch in a batched small one. Both parts share one softmax, put
 together by their sums as FlashAttention does for its blocks (Dao et al., 2022, arXiv 2205.14135); the backward pass
-computes the scores again instead of keeping them.
+computes the scores again instead of keeping them. On an NVIDIA GPU :mod:`sqlfocus.models.flex` does the same.
 
 In answering (:class:`Branches`) the prefix's keys and values are kept once for the batch, not once for each question,
 and all questions' attention to them is one matrix product, as in Hydragen (Juravsky et al., 2024, arXiv 2402.05099).
@@ -22,6 +22,9 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from sqlfocus.errors import UserError
+from sqlfocus.models import flex
 
 NAME = "shared_prefix"
 """The implementation's name for ``model.set_attn_implementation``."""
@@ -257,6 +260,13 @@ def shared_prefix_attention(
         return result, None
     if dropout:
         raise ValueError("a pack's attention has no dropout; Llama and Qwen models are trained without it")
+    window = kwargs.get("sliding_window")
+    if window is not None and layout.prefix + max(layout.lengths) > window:
+        raise UserError(
+            f"this model's tokens see only the {window} before them, which cannot be packed: --packing none"
+        )
+    if flex.available(query.device):
+        return flex.pack_attention(query, key, value, prefix=layout.prefix, lengths=layout.lengths, scale=scale), None
     prefix = layout.prefix
     heads = key.shape[1]
     parts = []

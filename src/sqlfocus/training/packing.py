@@ -71,8 +71,8 @@ class Batch:
         return int((self.labels != -100).sum())
 
 
-def pack(examples: Sequence[TokenizedExample]) -> Batch:
-    """One row of the examples' shared prefix and a branch for each.
+def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1) -> Batch:
+    """One row of the examples' shared prefix and a branch for each, filled up to a ``multiple`` of tokens.
 
     A prompt's last token is never part of the prefix (:func:`~sqlfocus.corpus.prefix.shared_length`), so each branch
     has the token that predicts the first of its answer.
@@ -93,6 +93,11 @@ def pack(examples: Sequence[TokenizedExample]) -> Batch:
     # An example alone is all prefix but for its last token, so that its attention is the kernel's causal one.
     lengths = tuple(len(example) - prefix for example in examples)
     layout = Layout(prefix, lengths) if len(examples) > 1 else Layout(len(ids) - 1, (1,))
+    filling = -len(ids) % multiple
+    if filling:  # a branch of its own, which nothing is asked of
+        ids += [0] * filling
+        positions += range(layout.prefix, layout.prefix + filling)
+        layout = Layout(layout.prefix, (*layout.lengths, filling))
     return Batch(
         input_ids=torch.tensor([ids]),
         attention_mask=None,

@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerControl
 
+from sqlfocus.corpus.prefix import shared_length
+from sqlfocus.errors import UserError
+from sqlfocus.models import flex
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.packing import Batch, StepLoader, StepSampler, TokenizedExample, batches, pack, pad
+from sqlfocus.training.plan import run_dtype
 
 Measure = Callable[[Any], Mapping[str, float]]
 """Given the model in evaluation mode, measures it; the names get the prefix ``eval_``."""
 
 
-def answer_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """The sum of the cross entropy over the batch's answer tokens, in float32.
+def answer_loss(model: torch.nn.Module, batch: Batch, *, reduction: Literal["sum", "none"] = "sum") -> torch.Tensor:
+    """The sum of the cross entropy over the batch's answer tokens, in float32; ``none``: each column's, 0 where no
+    answer is.
 
     Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts. A pack
     needs a model whose attention is :mod:`sqlfocus.models.attention`'s.
@@ -35,7 +40,7 @@ def answer_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         **packed,
     ).logits
     return torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction="sum"
+        logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction=reduction
     )
 
 
@@ -66,6 +71,7 @@ class PackedTrainer(Trainer):
         self.measure = measure
         self.tokens_seen = 0
         self.clock = time.monotonic()
+        self.checked = args.packing == "none"
         super().__init__(args=args, train_dataset=train_examples, eval_dataset=eval_examples, **kwargs)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
@@ -95,7 +101,31 @@ class PackedTrainer(Trainer):
         return batches(examples, packing=self.args.packing, row_length=self.args.row_length, batch_size=batch_size)
 
     def _batch(self, row: Sequence[TokenizedExample]) -> Batch:
-        return (pack(row) if self.args.packing == "prefix" else pad(row)).to(self.args.device)
+        if self.args.packing == "none":
+            return pad(row).to(self.args.device)
+        multiple = flex.MULTIPLE if flex.available(self.args.device) else 1
+        return pack(row, multiple=multiple).to(self.args.device)
+
+    def _check_packing(self, model: torch.nn.Module, rows: Sequence[Sequence[TokenizedExample]]) -> None:
+        """Compare a small pack of the first step's with its plain twin, on the very model that is trained.
+
+        Raises:
+            UserError: the largest difference of an answer token's loss is more than rounding.
+        """
+        self.checked = True
+        few = small_pack(max(rows, key=len))
+        model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            packed = answer_loss(model, self._batch(few), reduction="none")
+            plain_batch = pad(few).to(self.args.device)
+            plain = answer_loss(model, plain_batch, reduction="none")[plain_batch.labels.flatten() != -100]
+        largest = float((packed - plain).abs().max())
+        rounding = 1e-3 if run_dtype(self.args) == torch.float32 else 0.3
+        if not largest < rounding:
+            raise UserError(
+                f"packed and alone, an answer token's loss differs by {largest:.2g}, where rounding explains "
+                f"{rounding:g}: this model cannot be packed; go on with --packing none"
+            )
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         count = sum(len(example.answer) for step in batch_samples for row in step["rows"] for example in row)
@@ -105,6 +135,8 @@ class PackedTrainer(Trainer):
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
+        if not self.checked:
+            self._check_packing(model, inputs["rows"])
         model.train()
         # The optimizer averages gradients over processes; the mean wanted is over tokens of all of them.
         scale = self.accelerator.num_processes / num_items_in_batch
@@ -153,6 +185,14 @@ class PackedTrainer(Trainer):
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+def small_pack(row: Sequence[TokenizedExample]) -> list[TokenizedExample]:
+    """Two of the row's examples, or its only one, each shortened to what shows whether packing is right."""
+    few = row[:2]
+    prefix = shared_length([example.prompt for example in few]) if len(few) > 1 else 0
+    start = max(0, prefix - 64)
+    return [TokenizedExample(example.prompt[start : prefix + 64], example.answer[:32]) for example in few]
 
 
 def peak_memory() -> int:
