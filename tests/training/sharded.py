@@ -10,8 +10,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from sqlfocus.models import attention
 from sqlfocus.training.lora import speed_up
+from sqlfocus.training.loss import answer_loss
 from sqlfocus.training.packing import TokenizedExample, pack
-from sqlfocus.training.trainer import answer_loss
 
 
 def model():

@@ -4,10 +4,11 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.models import attention
-from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack, pad
-from sqlfocus.training.plan import row_tokens
-from sqlfocus.training.trainer import answer_loss
+from sqlfocus.training.loss import answer_loss, row_losses
+from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack
+from sqlfocus.training.plan import pack_tokens
 
 SHAPE = {
     "vocab_size": 97,
@@ -42,11 +43,14 @@ def model(request):
     return made
 
 
-def loss_and_gradient(model, made):
+def loss_and_gradient(model, packs, packing="prefix"):
     model.zero_grad()
-    loss = sum(answer_loss(model, batch) for batch in made)
-    loss.backward()
-    return loss.detach(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+    total = 0
+    for rows in packs:
+        for loss in row_losses(model, rows, packing=packing, device=torch.device("cpu")):
+            loss.backward()
+            total += loss.detach()
+    return total, torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
 def one_by_one(model, rows):
@@ -59,12 +63,14 @@ def one_by_one(model, rows):
     return total
 
 
-def test_packed_padded_and_single_give_one_loss_and_one_gradient(model):
+@pytest.mark.parametrize("row_length", [200, 55])
+def test_packed_padded_and_single_give_one_loss_and_one_gradient(row_length, model):
     rows = examples(11)
-    packed = [pack(row) for row in batches(rows, packing="prefix", row_length=150, batch_size=4)]
-    padded = [pad(row) for row in batches(rows, packing="none", row_length=150, batch_size=4)]
+    packed = batches(rows, packing="prefix", row_length=row_length, batch_size=4)
+    assert (max(map(len, packed)) > 2) == (row_length == 55)
+    padded = batches(rows, packing="none", row_length=row_length, batch_size=4)
     packed_loss, packed_gradient = loss_and_gradient(model, packed)
-    padded_loss, padded_gradient = loss_and_gradient(model, padded)
+    padded_loss, padded_gradient = loss_and_gradient(model, padded, "none")
     model.zero_grad()
     single_loss = one_by_one(model, rows)
     single_loss.backward()
@@ -81,20 +87,23 @@ def test_packed_padded_and_single_give_one_loss_and_one_gradient(model):
 
 def test_filling_a_row_up_changes_neither_loss_nor_gradient(model):
     rows = examples(5, prefixes=1)
-    plain, gradient = loss_and_gradient(model, [pack(rows)])
+    plain, gradient = loss_and_gradient(model, [[rows]])
     filled = pack(rows, multiple=128)
     assert filled.input_ids.shape[1] % 128 == 0
-    loss, filled_gradient = loss_and_gradient(model, [filled])
-    torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
+    model.zero_grad()
+    loss = answer_loss(model, filled)
+    loss.backward()
+    filled_gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+    torch.testing.assert_close(loss.detach(), plain, rtol=1e-6, atol=0)
     torch.testing.assert_close(filled_gradient, gradient, rtol=0, atol=1e-5 * float(gradient.abs().max()))
 
 
 def test_gradient_checkpointing_changes_neither_loss_nor_gradient(model):
     rows = examples(5, prefixes=1)
     model.train()
-    plain, gradient = loss_and_gradient(model, [pack(rows)])
+    plain, gradient = loss_and_gradient(model, [[rows]])
     model.activation_checkpointing_enable()
-    loss, again = loss_and_gradient(model, [pack(rows)])
+    loss, again = loss_and_gradient(model, [[rows]])
     torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
     torch.testing.assert_close(again, gradient, rtol=0, atol=1e-6 * float(gradient.abs().max()))
 
@@ -102,14 +111,14 @@ def test_gradient_checkpointing_changes_neither_loss_nor_gradient(model):
 def test_prompts_that_are_equal_can_be_packed(model):
     prompt = [5, 6, 7, 8]
     rows = [TokenizedExample(prompt, [1, 0]), TokenizedExample(prompt, [2, 3, 0]), TokenizedExample(prompt[:3], [4, 0])]
-    loss, _ = loss_and_gradient(model, [pack(rows)])
+    loss, _ = loss_and_gradient(model, [[rows]])
     torch.testing.assert_close(loss, one_by_one(model, rows).detach(), rtol=1e-5, atol=0)
 
 
 def test_examples_that_share_nothing_and_examples_alone_can_be_packed(model):
     nothing = [TokenizedExample([1, 5, 6], [7, 0]), TokenizedExample([2, 5], [8, 9, 0]), TokenizedExample([3] * 9, [0])]
     for rows in (nothing, nothing[:1]):
-        loss, gradient = loss_and_gradient(model, [pack(rows)])
+        loss, gradient = loss_and_gradient(model, [[rows]])
         torch.testing.assert_close(loss, one_by_one(model, rows).detach(), rtol=1e-5, atol=0)
         assert gradient.isfinite().all()
 
@@ -124,15 +133,34 @@ def test_a_pack_computes_the_prefix_once():
 
 def test_rows_keep_to_their_length_and_lose_nothing():
     rows = examples(40, prefixes=3)
-    made = batches(rows, packing="prefix", row_length=120, batch_size=4)
-    assert sorted(map(id, rows)) == sorted(id(example) for row in made for example in row)
-    assert all(pack(row).input_ids.shape[1] <= 120 for row in made)
-    assert len(made) < 40
+    packs = batches(rows, packing="prefix", row_length=120, batch_size=4)
+    made = [example for pack_rows in packs for row in pack_rows for example in row]
+    assert sorted(map(id, rows)) == sorted(map(id, made))
+    assert len(packs) == 3
+    assert max(map(len, packs)) > 1
+    for pack_rows in packs:
+        prefix = shared_length([example.prompt for row in pack_rows for example in row])
+        assert all(prefix + sum(len(example) - prefix for example in row) <= 120 for row in pack_rows)
+
+
+def test_in_shards_each_row_is_a_pack():
+    packs = batches(examples(40, prefixes=3), packing="prefix", row_length=120, batch_size=4, share_rows=False)
+    assert {len(pack_rows) for pack_rows in packs} == {1}
+    assert all(pack(row).input_ids.shape[1] <= 120 for (row,) in packs)
+
+
+def test_a_long_prefix_leaves_a_quarter_of_a_row_to_branches():
+    rows = [TokenizedExample([1] * 95 + [number, 2], [3] * 8) for number in range(10, 20)]
+    packs = batches(rows, packing="prefix", row_length=100, batch_size=4)
+    assert [[len(row) for row in pack_rows] for pack_rows in packs] == [[2] * 5]
 
 
 def test_an_example_longer_than_a_row_has_a_row_to_itself():
     rows = [TokenizedExample([1] * 200, [0]), TokenizedExample([1] * 199 + [2], [0])]
-    assert [len(row) for row in batches(rows, packing="prefix", row_length=100, batch_size=4)] == [1, 1]
+    (made,) = batches(rows, packing="prefix", row_length=100, batch_size=4)
+    assert [len(row) for row in made] == [2]
+    long = [TokenizedExample([1], [number] * 120) for number in range(2)]
+    assert batches(long, packing="prefix", row_length=100, batch_size=4) == [[[long[0]]], [[long[1]]]]
 
 
 @pytest.mark.parametrize("packing", ["prefix", "none"])
@@ -194,7 +222,7 @@ def test_processes_take_whole_chunks_of_about_as_many_tokens():
         kinds = [{index % 10 for index in share} for share in (first, second)]
         assert not kinds[0] & kinds[1]
         costs = [
-            sum(row_tokens([rows[index] for index in share if index % 10 == kind], "prefix") for kind in kinds[part])
+            sum(pack_tokens([[rows[index] for index in share if index % 10 == kind]], "prefix") for kind in kinds[part])
             for part, share in enumerate((first, second))
         ]
         assert max(costs) < 1.5 * min(costs)

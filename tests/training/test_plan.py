@@ -10,9 +10,9 @@ from sqlfocus.cli import run_verb
 from sqlfocus.models import attention
 from sqlfocus.models.loading import Source, find_model, quiet_peft
 from sqlfocus.training.lora import speed_up
+from sqlfocus.training.loss import answer_loss, row_losses
 from sqlfocus.training.packing import TokenizedExample, batches, pack, pad
-from sqlfocus.training.plan import estimate, model_shape, row_tokens
-from sqlfocus.training.trainer import answer_loss
+from sqlfocus.training.plan import estimate, model_shape, pack_tokens
 
 SHAPE = {
     "vocab_size": 997,
@@ -67,15 +67,30 @@ def test_operations_are_those_that_torch_counts(packing, model):
     with FlopCounterMode(display=False) as counter:
         answer_loss(lora, pack(row) if packing == "prefix" else pad(row)).backward()
     counted = counter.get_total_flops()
-    assert estimate(shape, [row], packing=packing).flops == pytest.approx(counted, rel=0.12)
+    assert estimate(shape, [[row]], packing=packing).flops == pytest.approx(counted, rel=0.12)
+
+
+def test_operations_of_a_pack_of_several_rows_are_those_that_torch_counts(model):
+    lora, shape = model
+    rows = [made(24)[:14], made(24)[14:]]
+    lora.train()
+    with FlopCounterMode(display=False) as counter:
+        for loss in row_losses(lora, rows, packing="prefix", device=torch.device("cpu")):
+            loss.backward()
+    assert estimate(shape, [rows], packing="prefix").flops == pytest.approx(counter.get_total_flops(), rel=0.12)
 
 
 @pytest.mark.parametrize("packing", ["prefix", "none"])
-def test_tokens_are_those_of_the_forward_passes(packing):
-    rows = batches(made(20) + made(3, schema=0), packing=packing, row_length=400, batch_size=4)
-    for row in rows:
-        batch = pack(row) if packing == "prefix" else pad(row)
-        assert row_tokens(row, packing) == batch.input_ids.numel()
+def test_tokens_are_those_of_the_forward_passes(packing, model):
+    lora, _ = model
+    seen = []
+    lora.get_input_embeddings().register_forward_hook(lambda _module, ids, _out: seen.append(ids[0].numel()))
+    packs = batches(made(20) + made(3, schema=0), packing=packing, row_length=400, batch_size=4)
+    assert packing == "none" or max(map(len, packs)) > 1
+    for rows in packs:
+        seen.clear()
+        list(row_losses(lora, rows, packing=packing, device=torch.device("cpu")))
+        assert pack_tokens(rows, packing) == sum(seen)
 
 
 def test_the_plan_is_printed_and_nothing_is_made(tiny_model, tmp_path, capsys):

@@ -50,6 +50,42 @@ class Layout:
         return (starts[:, None] + steps[None, :]) * real, real
 
 
+class PrefixKeys:
+    """A prefix's keys and values in each layer, which several rows of branches attend to.
+
+    The prefix is computed once, in a pass of its own. Each row of branches but the last takes :meth:`apart` and is
+    differentiated by itself, down to these keys and values; the last takes :meth:`joined`, and its backward pass goes
+    on through the prefix with the gradients of all rows. So memory holds the prefix and one row, whatever their number.
+    """
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.filled = False
+
+    def keep(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
+        """Put down what ``layer`` computed for the prefix, key and value (H, P, D)."""
+        self.layers.setdefault(layer, (key, value))  # gradient checkpointing computes a layer twice
+
+    def apart(self) -> PrefixKeys:
+        """The same without what they were computed from; they collect their gradients."""
+        made = PrefixKeys()
+        made.layers = {
+            layer: (key.detach().requires_grad_(key.requires_grad), value.detach().requires_grad_(value.requires_grad))
+            for layer, (key, value) in self.layers.items()
+        }
+        made.filled = True
+        return made
+
+    def joined(self, apart: PrefixKeys) -> PrefixKeys:
+        """These, to whose gradients those of ``apart`` are added on the way to the prefix."""
+        for layer, pair in self.layers.items():
+            for tensor, leaf in zip(pair, apart.layers[layer], strict=True):
+                if tensor.requires_grad:
+                    tensor.register_hook(lambda gradient, leaf=leaf: gradient + leaf.grad)
+        self.filled = True
+        return self
+
+
 class _BranchAttention(torch.autograd.Function):
     """Branch tokens' attention to the prefix and to their own branch.
 
@@ -240,6 +276,7 @@ def shared_prefix_attention(
     attention_mask: torch.Tensor | None,
     *,
     layout: Layout | None = None,
+    prefix_keys: PrefixKeys | None = None,
     branches: Branches | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
@@ -248,11 +285,14 @@ def shared_prefix_attention(
     """transformers' attention interface: ``layout`` for a pack, ``branches`` in decoding, sdpa where there is neither.
 
     query (B, heads, L, D), key and value (B, key/value heads, L, D), B being 1 for a pack; returns (B, L, heads, D).
+    With ``prefix_keys`` the row is either the prefix, whose keys and values they keep, or branches behind it.
     """
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     if branches is not None:
         assert attention_mask is not None
         return branches.attend(int(module.layer_idx), query, key, value, attention_mask, scale), None
+    if prefix_keys is not None and not prefix_keys.filled:
+        prefix_keys.keep(int(module.layer_idx), key[0], value[0])
     if layout is None:
         result, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
@@ -265,24 +305,29 @@ def shared_prefix_attention(
         raise UserError(
             f"this model's tokens see only the {window} before them, which cannot be packed: --packing none"
         )
+    if prefix_keys is not None:
+        prefix_key, prefix_value = prefix_keys.layers[int(module.layer_idx)]
+        key, value = torch.cat([prefix_key, key[0]], dim=1)[None], torch.cat([prefix_value, value[0]], dim=1)[None]
     if flex.available(query.device):
         return flex.pack_attention(query, key, value, prefix=layout.prefix, lengths=layout.lengths, scale=scale), None
-    prefix = layout.prefix
+    own = query.shape[2] - (
+        key.shape[2] - layout.prefix
+    )  # the prefix's queries: all, or none where only keys are there
     heads = key.shape[1]
     parts = []
-    if prefix:
+    if own:
         parts.append(
             torch.nn.functional.scaled_dot_product_attention(
-                query[:, :, :prefix],
-                key[:, :, :prefix],
-                value[:, :, :prefix],
+                query[:, :, :own],
+                key[:, :, :own],
+                value[:, :, :own],
                 is_causal=True,
                 scale=scale,
                 enable_gqa=query.shape[1] != heads,
             )[0]
         )
-    branches = query[0, :, prefix:].unflatten(0, (heads, -1))
-    parts.append(_BranchAttention.apply(branches, key[0], value[0], layout, scale).flatten(0, 1))
+    tokens = query[0, :, own:].unflatten(0, (heads, -1))
+    parts.append(_BranchAttention.apply(tokens, key[0], value[0], layout, scale).flatten(0, 1))
     return torch.cat(parts, dim=1).transpose(0, 1)[None], None
 
 

@@ -25,16 +25,17 @@ def available(device: torch.device) -> bool:
 
 
 @functools.lru_cache(maxsize=2)
-def block_mask(prefix: int, lengths: tuple[int, ...], device: torch.device) -> BlockMask:
-    """The mask of a row; it is kept for the row's other layers and its backward pass."""
+def block_mask(prefix: int, lengths: tuple[int, ...], device: torch.device, *, skipped: int = 0) -> BlockMask:
+    """The mask of a row, its first ``skipped`` queries left out; kept for the row's other layers and backward pass."""
     sizes = torch.tensor([prefix, *lengths], device=device)
     branch = torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)  # 0 is the prefix
 
     def seen(_batch: Any, _head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        query = query + skipped
         return (key <= query) & ((branch[key] == 0) | (branch[key] == branch[query]))
 
     total = len(branch)
-    return create_block_mask(seen, B=None, H=None, Q_LEN=total, KV_LEN=total, device=device)
+    return create_block_mask(seen, B=None, H=None, Q_LEN=total - skipped, KV_LEN=total, device=device)
 
 
 @functools.cache
@@ -53,10 +54,11 @@ def pack_attention(
 ) -> torch.Tensor:
     """Attention of a row: ``prefix`` tokens, then branches of ``lengths``.
 
-    query (1, heads, L, D), key and value (1, key/value heads, L, D); returns (1, L, heads, D). On a CPU it is not
+    query (1, heads, L, D), or the branches' alone, key and value (1, key/value heads, L, D); returns query's shape with
+    heads and tokens changed over. On a CPU it is not
     compiled and has no backward pass, which serves tests of the mask.
     """
     kernel = _compiled() if query.device.type == "cuda" else flex_attention
-    mask = block_mask(prefix, lengths, query.device)
+    mask = block_mask(prefix, lengths, query.device, skipped=key.shape[2] - query.shape[2])
     result = kernel(query, key, value, block_mask=mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1])
     return result.transpose(1, 2)

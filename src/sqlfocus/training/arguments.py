@@ -74,3 +74,12 @@ class FinetuneArguments(TrainingArguments):
         metadata={"help": "Muon instead of --optim: learns more a step at its best learning rate, less at others"},
     )
     seed: int = field(default=42, metadata={"help": "seed of the order, dropout and LoRA's start"})
+
+    def __post_init__(self) -> None:
+        """Settle the examples of a step on a device.
+
+        transformers' accumulation is left at 1, since a step's forward passes are as many as its examples need.
+        """
+        self.examples_per_device: int = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        self.gradient_accumulation_steps = 1
+        super().__post_init__()

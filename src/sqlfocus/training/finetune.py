@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
+from torch.distributed.tensor import DTensor
 from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
@@ -65,13 +67,24 @@ def check(args: FinetuneArguments) -> None:
     for name in ("lora_rank", "max_seq_length", "prefixes_per_step", "per_device_train_batch_size"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} {getattr(args, name)}: it must be 1 or more")
-    if args.muon and (args.fsdp or args.deepspeed):
-        raise UserError("--muon needs each matrix whole, which --fsdp and --deepspeed cut; leave out one or the other")
+    if args.muon and in_shards(args):
+        raise UserError("--muon needs each matrix whole, which FSDP and DeepSpeed cut; leave out one or the other")
+    if args.eval_databases and in_shards(args):
+        raise UserError(
+            "--eval_databases: one process answers, which it cannot with the weights in shards (FSDP, DeepSpeed); "
+            "leave it out, and run `sqlfocus evaluate` afterwards"
+        )
     if args.train_mode == "qlora":
         if not torch.cuda.is_available():
             raise UserError("--train_mode qlora needs an NVIDIA GPU: 4-bit weights have no CPU or MPS kernels here")
         if importlib.util.find_spec("bitsandbytes") is None:
             raise UserError("--train_mode qlora needs bitsandbytes: pip install bitsandbytes")
+
+
+def in_shards(args: FinetuneArguments) -> bool:
+    """Whether weights are cut among processes: by flags, or by ``accelerate launch`` with such a configuration."""
+    launched = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    return bool(args.fsdp or args.deepspeed) or any(os.environ.get(name, "").lower() == "true" for name in launched)
 
 
 def checkpoint_to_resume(args: FinetuneArguments) -> str | None:
@@ -175,7 +188,7 @@ def _dataset(
 
 def _examples_per_step(args: FinetuneArguments) -> int:
     """Those of all processes together."""
-    return int(args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size)
+    return int(args.examples_per_device * args.world_size)
 
 
 def _sampler(args: FinetuneArguments, dataset: Dataset) -> StepSampler:
@@ -250,6 +263,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
             f"Stopped at step {trainer.state.global_step}; its checkpoint is in {args.output_dir}. "
             "Go on with the same command and --resume_from_checkpoint last"
         )
+    weights = adapter_weights(model)
     if main:
         record = ModelRecord(
             base_model=_portable(args.model_name),
@@ -272,7 +286,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
             },
             versions=installed_versions(),
         )
-        save_adapter(model, tokenizer, record, folder)
+        save_adapter(model, weights, tokenizer, record, folder)
         sys.stderr.write(f"Adapter: {folder}\n{charts}\n" if charts else f"Adapter: {folder}\n")
     return folder
 
@@ -283,7 +297,28 @@ def _portable(model_name: str) -> str:
     return str(path.resolve()) if path.exists() else model_name
 
 
-def save_adapter(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, record: ModelRecord, folder: Path) -> None:
+def adapter_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The trained weights by name, whole and on the CPU; every process must call it where they are in shards."""
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    gathered: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+    if is_deepspeed_zero3_enabled():
+        from deepspeed.zero import GatheredParameters
+
+        gathered = GatheredParameters(list(trained.values()))
+    with gathered:
+        whole = {
+            name: weight.full_tensor() if isinstance(weight, DTensor) else weight for name, weight in trained.items()
+        }
+        return {name: weight.detach().cpu().clone() for name, weight in whole.items()}
+
+
+def save_adapter(
+    model: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
+    tokenizer: PreTrainedTokenizerBase,
+    record: ModelRecord,
+    folder: Path,
+) -> None:
     """Write adapter, tokenizer and record to ``folder``, replacing what was there, whole or not at all.
 
     Raises:
@@ -293,7 +328,7 @@ def save_adapter(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rec
     try:
         with disk_errors(folder):
             part.mkdir(parents=True)
-            model.save_pretrained(str(part))
+            model.save_pretrained(str(part), state_dict=weights)
             tokenizer.save_pretrained(str(part))
             record.write(part)
             if folder.exists():

@@ -34,6 +34,9 @@ class TokenizedExample:
         return len(self.prompt) + len(self.answer)
 
 
+Row = list[TokenizedExample]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The tensors of one forward pass, B rows of L tokens.
@@ -71,15 +74,18 @@ class Batch:
         return int((self.labels != -100).sum())
 
 
-def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1) -> Batch:
+def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1, prefix: int | None = None) -> Batch:
     """One row of the examples' shared prefix and a branch for each, filled up to a ``multiple`` of tokens.
 
     A prompt's last token is never part of the prefix (:func:`~sqlfocus.corpus.prefix.shared_length`), so each branch
-    has the token that predicts the first of its answer.
+    has the token that predicts the first of its answer. Where ``prefix`` is given, so many tokens of it are computed in
+    a row of their own (:func:`prefix_row`), and this row has the branches alone.
     """
-    prefix = shared_length([example.prompt for example in examples]) if len(examples) > 1 else 0
-    ids = list(examples[0].prompt[:prefix])
-    positions = list(range(prefix))
+    apart = prefix is not None
+    if prefix is None:
+        prefix = shared_length([example.prompt for example in examples]) if len(examples) > 1 else 0
+    ids = [] if apart else list(examples[0].prompt[:prefix])
+    positions = [] if apart else list(range(prefix))
     columns: list[int] = []
     labels: list[int] = []
     for example in examples:
@@ -92,7 +98,7 @@ def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1) -> Batch:
         labels += example.answer
     # An example alone is all prefix but for its last token, so that its attention is the kernel's causal one.
     lengths = tuple(len(example) - prefix for example in examples)
-    layout = Layout(prefix, lengths) if len(examples) > 1 else Layout(len(ids) - 1, (1,))
+    layout = Layout(prefix, lengths) if apart or len(examples) > 1 else Layout(len(ids) - 1, (1,))
     filling = -len(ids) % multiple
     if filling:  # a branch of its own, which nothing is asked of
         ids += [0] * filling
@@ -132,29 +138,51 @@ def pad(examples: Sequence[TokenizedExample]) -> Batch:
     )
 
 
-def batches(
-    examples: Sequence[TokenizedExample], *, packing: Packing, row_length: int, batch_size: int
-) -> list[list[TokenizedExample]]:
-    """Cut the examples of a step into the groups that one forward pass each computes.
+def prefix_row(row: Sequence[TokenizedExample], prefix: int) -> Batch:
+    """The first ``prefix`` tokens alone, for a pack of several rows; nothing is asked of them."""
+    ids = row[0].prompt[:prefix]
+    return Batch(
+        input_ids=torch.tensor([ids]),
+        attention_mask=None,
+        position_ids=torch.arange(prefix)[None],
+        columns=torch.tensor([prefix - 1]),
+        labels=torch.tensor([[-100]]),
+    )
 
-    With ``prefix``, examples that begin alike share rows of at most ``row_length`` tokens; with ``none``, rows of
-    ``batch_size`` examples follow the given order. An example that is longer than ``row_length`` has a row to itself.
+
+def batches(
+    examples: Sequence[TokenizedExample],
+    *,
+    packing: Packing,
+    row_length: int,
+    batch_size: int,
+    share_rows: bool = True,
+) -> list[list[Row]]:
+    """Cut the examples of a step into packs, each of one or more rows; a row is what one forward pass computes.
+
+    With ``prefix``, examples that begin alike make a pack. Where its prefix and branches are more than ``row_length``
+    tokens it has several rows, with at most what the prefix leaves of ``row_length``, but a quarter of it at least;
+    they share one pass over the prefix, or, without ``share_rows``, make a pack each. With ``none``, a pack is one row
+    of ``batch_size`` examples in the given order. An example too long for a row has one to itself.
     """
     if packing == "none":
-        return [list(examples[start : start + batch_size]) for start in range(0, len(examples), batch_size)]
-    rows: list[list[TokenizedExample]] = []
+        return [[list(examples[start : start + batch_size])] for start in range(0, len(examples), batch_size)]
+    packs: list[list[Row]] = []
     for group in group_by_prefix([example.prompt for example in examples]):
         members = [examples[index] for index in group]
         prefix = shared_length([member.prompt for member in members]) if len(members) > 1 else 0
-        length = row_length + 1
+        room = max(row_length - prefix, row_length // 4)
+        rows: list[Row] = []
+        filled = room + 1
         for member in members:
             branch = len(member) - prefix
-            if length + branch > row_length:
+            if filled + branch > room:
                 rows.append([])
-                length = prefix
+                filled = 0
             rows[-1].append(member)
-            length += branch
-    return rows
+            filled += branch
+        packs += [rows] if share_rows and prefix else [[row] for row in rows]
+    return packs
 
 
 class StepSampler:

@@ -16,7 +16,7 @@ from sqlfocus.errors import UserError, first_line
 from sqlfocus.models.loading import Source, default_dtype
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset
-from sqlfocus.training.packing import Packing, StepSampler, TokenizedExample, batches
+from sqlfocus.training.packing import Packing, Row, StepSampler, batches
 
 UTILISATION = 0.6
 """The share of one large matrix product's speed that a step is taken to reach: an assumption, not measured yet."""
@@ -50,12 +50,12 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An epoch: ``rows`` forward passes of ``tokens`` in all, ``plain_tokens`` if nothing were shared.
+    """An epoch: ``passes`` forward passes of ``tokens`` in all, ``plain_tokens`` if nothing were shared.
 
     ``flops`` are the epoch's floating-point operations, ``memory`` is in bytes.
     """
 
-    rows: int
+    passes: int
     tokens: int
     plain_tokens: int
     longest_row: int
@@ -97,29 +97,41 @@ def _attention_width(config: Any) -> int:
     return int(config.num_attention_heads * head)
 
 
-def row_tokens(row: Sequence[TokenizedExample], packing: Packing) -> int:
-    """How many tokens one forward pass over ``row`` computes, padding included."""
+def pack_tokens(rows: Sequence[Row], packing: Packing) -> int:
+    """How many tokens a pack computes, padding included."""
     if packing == "none":
-        return len(row) * max(len(example) for example in row)
-    prefix = _prefix(row)
-    return prefix + sum(len(example) - prefix for example in row)
+        return sum(len(row) * max(len(example) for example in row) for row in rows)
+    prefix = _prefix(rows)
+    return prefix + sum(len(example) - prefix for row in rows for example in row)
 
 
-def _prefix(row: Sequence[TokenizedExample]) -> int:
-    return shared_length([example.prompt for example in row]) if len(row) > 1 else 0
+def _prefix(rows: Sequence[Row]) -> int:
+    prompts = [example.prompt for row in rows for example in row]
+    return shared_length(prompts) if len(prompts) > 1 else 0
 
 
-def _scores(row: Sequence[TokenizedExample], packing: Packing) -> int:
+def _scores(rows: Sequence[Row], packing: Packing) -> int:
     """How many pairs of tokens attention computes a score for in one head."""
     if packing == "none":
-        return len(row) * max(len(example) for example in row) ** 2
-    prefix = _prefix(row)
-    branches = [len(example) - prefix for example in row]
-    return prefix * prefix // 2 + sum(branches) * prefix + len(branches) * max(branches) ** 2
+        return sum(len(row) * max(len(example) for example in row) ** 2 for row in rows)
+    prefix = _prefix(rows)
+    scores = prefix * prefix // 2
+    for row in rows:
+        branches = [len(example) - prefix for example in row]
+        scores += sum(branches) * prefix + len(branches) * max(branches) ** 2
+    return scores
 
 
-def estimate(shape: ModelShape, rows: Sequence[Sequence[TokenizedExample]], *, packing: Packing) -> Plan:
-    """Estimate an epoch of ``rows`` (the examples as packing cuts them, steps aside).
+def _held(rows: Sequence[Row], packing: Packing) -> int:
+    """How many tokens' activations are in memory at once: the prefix's and one row's."""
+    if packing == "none":
+        return max(pack_tokens([row], packing) for row in rows)
+    prefix = _prefix(rows)
+    return prefix + max(sum(len(example) - prefix for example in row) for row in rows)
+
+
+def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Packing) -> Plan:
+    """Estimate an epoch of ``packs`` (:func:`~sqlfocus.training.packing.batches`).
 
     Operations: a linear layer's product forward and the one for its input's gradient backward (its weights are frozen),
     LoRA's three times its forward, attention's two products forward and five backward, and the output layer at the
@@ -127,19 +139,22 @@ def estimate(shape: ModelShape, rows: Sequence[Sequence[TokenizedExample]], *, p
     activations, of which the backward pass of one decoder layer keeps about 20 hidden and 5 intermediate vectors a
     token; the logits of its answers, three times.
     """
-    lengths = [row_tokens(row, packing) for row in rows]
-    answers = [sum(len(example.answer) for example in row) for row in rows]
-    at = max(range(len(rows)), key=lambda index: lengths[index])
-    flops = sum(lengths) * (4 * shape.matrices + 6 * shape.trainable)
-    flops += sum(_scores(row, packing) for row in rows) * 2 * 7 * shape.attention * shape.layers
-    flops += sum(answers) * 4 * shape.vocabulary * shape.hidden
+    lengths = [_held(rows, packing) for rows in packs]
+    tokens = sum(pack_tokens(rows, packing) for rows in packs)
+    at = max(range(len(packs)), key=lambda index: lengths[index])
+    answers = max(sum(len(example.answer) for example in row) for row in packs[at])
+    flops = tokens * (4 * shape.matrices + 6 * shape.trainable)
+    flops += sum(_scores(rows, packing) for rows in packs) * 2 * 7 * shape.attention * shape.layers
+    flops += sum(len(example.answer) for rows in packs for row in rows for example in row) * (
+        4 * shape.vocabulary * shape.hidden
+    )
     activations = lengths[at] * (20 * shape.hidden + 5 * shape.intermediate) * shape.bytes * shape.layers
-    masks = 0 if packing == "prefix" else 5 * lengths[at] * lengths[at] // len(rows[at])
-    logits = 3 * answers[at] * shape.vocabulary * 4
+    masks = 0 if packing == "prefix" else 5 * max(len(row) * max(map(len, row)) ** 2 for row in packs[at])
+    logits = 3 * answers * shape.vocabulary * 4
     return Plan(
-        rows=len(rows),
-        tokens=sum(lengths),
-        plain_tokens=sum(len(example) for row in rows for example in row),
+        passes=sum(len(rows) + (len(rows) > 1) for rows in packs),
+        tokens=tokens,
+        plain_tokens=sum(len(example) for rows in packs for row in rows for example in row),
         longest_row=lengths[at],
         flops=flops,
         memory=shape.parameters * shape.bits // 8 + 12 * shape.trainable + activations + masks + logits,
@@ -167,10 +182,10 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
     """What the run will do, in a few lines: examples, tokens, steps, trainable parameters, time, memory."""
     steps = args.max_steps if args.max_steps > 0 else math.ceil(len(sampler) * args.num_train_epochs)
     epochs = steps / len(sampler)
-    rows = [
-        row
+    packs = [
+        rows
         for step in sampler.order()
-        for row in batches(
+        for rows in batches(
             [dataset.examples[index] for chunk in step for index in chunk],
             packing=args.packing,
             row_length=args.row_length,
@@ -179,7 +194,7 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
     ]
     dtype = run_dtype(args)
     shape = model_shape(source, lora_rank=args.lora_rank, dtype=dtype, four_bits=args.train_mode == "qlora")
-    plan = estimate(shape, rows, packing=args.packing)
+    plan = estimate(shape, packs, packing=args.packing)
     speed = machine_speed(args.device, dtype)
     seconds = plan.flops * epochs / (speed * UTILISATION * args.world_size)
     saved = 1 - plan.tokens / plan.plain_tokens
@@ -189,7 +204,7 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
         f"Examples    {len(dataset.examples):,} from {args.train_file}; "
         f"longest {max(map(len, dataset.examples)):,} tokens",
         f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}: "
-        f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.rows:,} forward passes",
+        f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.passes:,} forward passes",
         f"Steps       {steps:,} of about {len(dataset.examples) / len(sampler):.0f} examples, {epochs:.3g} epochs, "
         f"learning rate {args.learning_rate:g}",
         f"Time        about {_duration(seconds)}, at {UTILISATION:.0%} of the {_rate(speed)} that a matrix product "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import psutil
 import torch
@@ -14,40 +14,18 @@ from transformers import Trainer, TrainerControl
 
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.errors import UserError
-from sqlfocus.models import flex
 from sqlfocus.training.arguments import FinetuneArguments
-from sqlfocus.training.packing import Batch, StepLoader, StepSampler, TokenizedExample, batches, pack, pad
-from sqlfocus.training.plan import run_dtype
+from sqlfocus.training.loss import answer_loss, row_batch, row_losses
+from sqlfocus.training.packing import Row, StepLoader, StepSampler, TokenizedExample, batches
+from sqlfocus.training.plan import pack_tokens, run_dtype
 
 Measure = Callable[[Any], Mapping[str, float]]
 """Given the model in evaluation mode, measures it; the names get the prefix ``eval_``."""
 
 
-def answer_loss(model: torch.nn.Module, batch: Batch, *, reduction: Literal["sum", "none"] = "sum") -> torch.Tensor:
-    """The sum of the cross entropy over the batch's answer tokens, in float32; ``none``: each column's, 0 where no
-    answer is.
-
-    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts. A pack
-    needs a model whose attention is :mod:`sqlfocus.models.attention`'s.
-    """
-    packed = {} if batch.layout is None else {"layout": batch.layout}
-    logits = model(
-        input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask,
-        position_ids=batch.position_ids,
-        logits_to_keep=batch.columns,
-        use_cache=False,
-        **packed,
-    ).logits
-    return torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction=reduction
-    )
-
-
 class PackedTrainer(Trainer):
     """Trains on :class:`TokenizedExample` lists, packed by shared prefix or padded.
 
-    transformers' gradient accumulation is left at 1, since a step's forward passes are as many as its examples need.
     The loss of a step is the mean over all its answer tokens, on all devices.
     """
 
@@ -66,7 +44,6 @@ class PackedTrainer(Trainer):
         **kwargs: Any,
     ) -> None:
         self.sampler = sampler
-        args.gradient_accumulation_steps = 1
         self.eval_examples = eval_examples
         self.measure = measure
         self.tokens_seen = 0
@@ -94,30 +71,35 @@ class PackedTrainer(Trainer):
             num_workers=self.args.dataloader_num_workers,
         )
 
-    def _collate(self, examples: list[TokenizedExample]) -> dict[str, list[list[TokenizedExample]]]:
-        return {"rows": self._rows(examples, self.args.per_device_train_batch_size)}
+    def _collate(self, examples: list[TokenizedExample]) -> dict[str, list[list[Row]]]:
+        return {"packs": self._packs(examples, self.args.per_device_train_batch_size)}
 
-    def _rows(self, examples: Sequence[TokenizedExample], batch_size: int) -> list[list[TokenizedExample]]:
-        return batches(examples, packing=self.args.packing, row_length=self.args.row_length, batch_size=batch_size)
+    def _packs(self, examples: Sequence[TokenizedExample], batch_size: int) -> list[list[Row]]:
+        return batches(
+            examples,
+            packing=self.args.packing,
+            row_length=self.args.row_length,
+            batch_size=batch_size,
+            share_rows=not self._in_shards,
+        )
 
-    def _batch(self, row: Sequence[TokenizedExample]) -> Batch:
-        if self.args.packing == "none":
-            return pad(row).to(self.args.device)
-        multiple = flex.MULTIPLE if flex.available(self.args.device) else 1
-        return pack(row, multiple=multiple).to(self.args.device)
+    @property
+    def _in_shards(self) -> bool:
+        """Whether weights or gradients are cut among processes, which then make every forward pass together."""
+        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
-    def _check_packing(self, model: torch.nn.Module, rows: Sequence[Sequence[TokenizedExample]]) -> None:
+    def _check_packing(self, model: torch.nn.Module, packs: Sequence[Sequence[Row]]) -> None:
         """Compare a small pack of the first step's with its plain twin, on the very model that is trained.
 
         Raises:
             UserError: the largest difference of an answer token's loss is more than rounding.
         """
         self.checked = True
-        few = small_pack(max(rows, key=len))
+        few = small_pack(max((row for rows in packs for row in rows), key=len))
         model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
-            packed = answer_loss(model, self._batch(few), reduction="none")
-            plain_batch = pad(few).to(self.args.device)
+            packed = answer_loss(model, row_batch(few, "prefix", self.args.device), reduction="none")
+            plain_batch = row_batch(few, "none", self.args.device)
             plain = answer_loss(model, plain_batch, reduction="none")[plain_batch.labels.flatten() != -100]
         largest = float((packed - plain).abs().max())
         rounding = 1e-3 if run_dtype(self.args) == torch.float32 else 0.3
@@ -128,34 +110,47 @@ class PackedTrainer(Trainer):
             )
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
-        count = sum(len(example.answer) for step in batch_samples for row in step["rows"] for example in row)
+        count = sum(len(example.answer) for step in batch_samples for example in _examples(step["packs"]))
         total = torch.tensor(count, device=device)
         return self.accelerator.gather(total).sum() if self.args.world_size > 1 else total
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
+        packs = inputs["packs"]
         if not self.checked:
-            self._check_packing(model, inputs["rows"])
+            self._check_packing(model, packs)
         model.train()
         # The optimizer averages gradients over processes; the mean wanted is over tokens of all of them.
         scale = self.accelerator.num_processes / num_items_in_batch
         total = torch.zeros((), device=self.args.device)
-        rows = inputs["rows"]
-        for number, row in enumerate(rows):
-            batch = self._batch(row)
-            self.tokens_seen += batch.input_ids.numel()
-            last = number == len(rows) - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                with self.compute_loss_context_manager():
-                    loss = answer_loss(model, batch) * scale
-                self.accelerator.backward(loss)
-            total += loss.detach()
+        passes = sum(map(len, packs))
+        wanted = self._passes(passes)
+        number = 0
+        # Passes to keep others company are over an example that is there already, and count nothing.
+        for rows in [*packs, *[[packs[0][0][:1]]] * (wanted - passes)]:
+            self.tokens_seen += pack_tokens(rows, self.args.packing)
+            losses = row_losses(model, rows, packing=self.args.packing, device=self.args.device)
+            for _ in rows:
+                number += 1
+                last = number == wanted
+                self.accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed's engine steps where it is true
+                with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                    with self.compute_loss_context_manager():
+                        loss = next(losses) * (scale if number <= passes else 0 * scale)
+                    self.accelerator.backward(loss)
+                total += loss.detach()
         return total
+
+    def _passes(self, own: int) -> int:
+        """How many forward passes this process makes for its ``own`` rows of a step: in shards, as many as any."""
+        if self.args.world_size == 1 or not self._in_shards:
+            return own
+        return int(self.accelerator.gather(torch.tensor(own, device=self.args.device)).max())
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Forward and backward of a frozen base: 2 products forward, 2 backward, a weight and a token."""
-        tokens = sum(len(example) for row in inputs["rows"] for example in row)
+        tokens = sum(pack_tokens(rows, self.args.packing) for rows in inputs["packs"])
         return 4 * sum(int(parameter.numel()) for parameter in self.model.parameters()) * tokens
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -173,10 +168,10 @@ class PackedTrainer(Trainer):
         model.eval()
         loss, tokens = 0.0, 0
         with torch.inference_mode(), self.compute_loss_context_manager():
-            for row in self._rows(self.eval_examples, self.args.per_device_eval_batch_size):
-                batch = self._batch(row)
-                loss += float(answer_loss(model, batch))
-                tokens += batch.label_tokens
+            for rows in self._packs(self.eval_examples, self.args.per_device_eval_batch_size):
+                losses = row_losses(model, rows, packing=self.args.packing, device=self.args.device)
+                loss += sum(float(one) for one in losses)
+                tokens += sum(len(example.answer) for row in rows for example in row)
         metrics = {"eval_loss": loss / max(tokens, 1)}
         if self.measure is not None:
             metrics |= {f"eval_{name}": value for name, value in self.measure(model).items()}
@@ -187,7 +182,11 @@ class PackedTrainer(Trainer):
         return metrics
 
 
-def small_pack(row: Sequence[TokenizedExample]) -> list[TokenizedExample]:
+def _examples(packs: Sequence[Sequence[Row]]) -> Iterator[TokenizedExample]:
+    return (example for rows in packs for row in rows for example in row)
+
+
+def small_pack(row: Row) -> Row:
     """Two of the row's examples, or its only one, each shortened to what shows whether packing is right."""
     few = row[:2]
     prefix = shared_length([example.prompt for example in few]) if len(few) > 1 else 0

@@ -1,0 +1,75 @@
+"""The loss over answers, of one forward pass and of a pack of several rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+
+from sqlfocus.corpus.prefix import shared_length
+from sqlfocus.models import flex
+from sqlfocus.models.attention import PrefixKeys
+from sqlfocus.training.packing import Batch, Packing, Row, pack, pad, prefix_row
+
+
+def answer_loss(
+    model: torch.nn.Module,
+    batch: Batch,
+    *,
+    prefix_keys: PrefixKeys | None = None,
+    reduction: Literal["sum", "none"] = "sum",
+) -> torch.Tensor:
+    """The sum of the cross entropy over the batch's answer tokens, in float32; ``none``: each column's, 0 where there
+    is no answer.
+
+    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts. A pack
+    needs a model whose attention is :mod:`sqlfocus.models.attention`'s.
+    """
+    logits = _logits(model, batch, prefix_keys)
+    return torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction=reduction
+    )
+
+
+def _logits(model: torch.nn.Module, batch: Batch, prefix_keys: PrefixKeys | None) -> torch.Tensor:
+    packed: dict[str, Any] = {} if batch.layout is None else {"layout": batch.layout}
+    if prefix_keys is not None:
+        packed["prefix_keys"] = prefix_keys
+    return model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        logits_to_keep=batch.columns,
+        use_cache=False,
+        **packed,
+    ).logits
+
+
+def row_batch(row: Row, packing: Packing, device: torch.device, *, prefix: int | None = None) -> Batch:
+    """The tensors of one row, on ``device``."""
+    if packing == "none":
+        return pad(row).to(device)
+    multiple = flex.MULTIPLE if flex.available(device) else 1
+    return pack(row, multiple=multiple, prefix=prefix).to(device)
+
+
+def row_losses(
+    model: torch.nn.Module, rows: Sequence[Row], *, packing: Packing, device: torch.device
+) -> Iterator[torch.Tensor]:
+    """The losses of a pack's rows, each a sum over answer tokens.
+
+    Each is to be differentiated before the next is asked for: several rows share one pass over their prefix, and the
+    last one's backward pass goes through it with the gradients of all.
+    """
+    if len(rows) == 1:
+        yield answer_loss(model, row_batch(rows[0], packing, device))
+        return
+    prefix = shared_length([example.prompt for row in rows for example in row])
+    keys = PrefixKeys()
+    _logits(model, prefix_row(rows[0], prefix).to(device), keys)
+    apart = keys.apart()
+    for number, row in enumerate(rows):
+        batch = row_batch(row, packing, device, prefix=prefix)
+        last = number == len(rows) - 1
+        yield answer_loss(model, batch, prefix_keys=keys.joined(apart) if last else apart)
