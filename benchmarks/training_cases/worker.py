@@ -1,0 +1,195 @@
+"""One way of training, timed in a process of its own: ``worker.py METHOD`` reads a job on stdin, writes figures.
+
+The job (JSON): ``model`` a folder; ``examples`` pairs of prompt and answer tokens; ``steps`` lists of their numbers;
+``rank``, ``learning_rate``, ``batch_size``, ``row_length``, ``threads``, ``options``. The figures (JSON, the last
+line): ``seconds`` of all steps but the first and ``examples`` in them, ``losses`` of each step, ``peak`` bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+
+warnings.filterwarnings("ignore")
+
+
+class Clock(TrainerCallback):
+    """The time of all optimizer steps but the first, which warms up, and their losses."""
+
+    def __init__(self) -> None:
+        self.started = self.ended = 0.0
+        self.losses: list[float] = []
+
+    def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        if state.global_step == 1:
+            self.started = time.perf_counter()
+        self.ended = time.perf_counter()
+
+    def on_log(self, _args: Any, _state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            self.losses.append(logs["loss"])
+
+
+def adapted(job: dict[str, Any]) -> Any:
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    model.config.use_cache = False
+    torch.manual_seed(0)
+    lora = LoraConfig(
+        r=job["rank"], lora_alpha=2 * job["rank"], lora_dropout=0, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    return get_peft_model(model, lora)
+
+
+def flags(job: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What all methods have in common."""
+    return {
+        "output_dir": tempfile.mkdtemp(),
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": False,
+        "learning_rate": job["learning_rate"],
+        "lr_scheduler_type": "constant",
+        "optim": "adamw_torch",
+        "num_train_epochs": 1,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        "remove_unused_columns": False,
+        **more,
+    }
+
+
+def sequences(job: dict[str, Any]) -> Iterator[dict[str, list[int]]]:
+    """The steps' examples in their order, answers alone labelled."""
+    for step in job["steps"]:
+        for number in step:
+            prompt, answer = job["examples"][number]
+            yield {"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}
+
+
+def ours(job: dict[str, Any]) -> tuple[Clock, int]:
+    """This project's trainer, packing by shared prefix."""
+    from transformers.trainer_callback import PrinterCallback
+
+    from sqlfocus.models import attention
+    from sqlfocus.training.arguments import FinetuneArguments
+    from sqlfocus.training.lora import speed_up
+    from sqlfocus.training.packing import StepSampler, TokenizedExample
+    from sqlfocus.training.trainer import PackedTrainer
+
+    class Given(StepSampler):
+        """The job's steps, in their order."""
+
+        def __init__(self, steps: list[list[int]]) -> None:
+            self.steps, self.process, self.processes, self.seed, self.epoch = steps, 0, 1, 0, 0  # type: ignore[assignment]
+
+        def order(self) -> list[list[list[int]]]:
+            return [[step] for step in self.steps]  # type: ignore[list-item]
+
+    model = adapted(job)
+    model.set_attn_implementation(attention.NAME)
+    speed_up(model)
+    examples = [TokenizedExample(prompt, answer) for prompt, answer in job["examples"]]
+    more = flags(job, row_length=job["row_length"], **job["options"])
+    args = FinetuneArguments(**more)
+    trainer = PackedTrainer(model=model, args=args, train_examples=examples, sampler=Given(job["steps"]))
+    trainer.remove_callback(PrinterCallback)
+    clock = Clock()
+    trainer.add_callback(clock)
+    trainer.train()
+    return clock, sum(len(step) for step in job["steps"][1:])
+
+
+def original(job: dict[str, Any]) -> tuple[Clock, int]:
+    """The original recipe: batches padded to their longest, logits for every token, transformers' own loss."""
+
+    def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        width = max(len(row["input_ids"]) for row in rows)
+
+        def padded(name: str, value: int) -> torch.Tensor:
+            return torch.tensor([row[name] + [value] * (width - len(row[name])) for row in rows])
+
+        mask = torch.tensor([[1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows])
+        return {"input_ids": padded("input_ids", 0), "labels": padded("labels", -100), "attention_mask": mask}
+
+    size = job["batch_size"]
+    args = TrainingArguments(
+        **flags(
+            job,
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=len(job["steps"][0]) // size,
+            train_sampling_strategy="sequential",
+        )
+    )
+    trainer = Trainer(model=adapted(job), args=args, train_dataset=list(sequences(job)), data_collator=collate)
+    return _timed(trainer), sum(len(step) for step in job["steps"][1:])
+
+
+def trl(job: dict[str, Any]) -> tuple[Clock, int]:
+    """TRL's SFTTrainer on completions; ``options`` are its own."""
+    from datasets import Dataset
+    from datasets.table import InMemoryTable
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [
+        {"input_ids": row["input_ids"], "completion_mask": [int(label != -100) for label in row["labels"]]}
+        for row in sequences(job)
+    ]
+    options = {"train_sampling_strategy": "sequential", **job["options"]}
+    size = options.pop("per_device_train_batch_size", job["batch_size"])
+    args = SFTConfig(
+        **flags(
+            job,
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=1 if options.get("packing") else max(1, len(job["steps"][0]) // size),
+            completion_only_loss=True,
+            shuffle_dataset=False,
+            gradient_checkpointing=False,
+            **options,
+        )
+    )
+    args.remove_unused_columns = True
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    # Named here, since naming it by its content pickles pyarrow, which fails.
+    dataset = Dataset(InMemoryTable.from_pylist(rows), fingerprint="spider")
+    trainer = SFTTrainer(model=adapted(job), args=args, train_dataset=dataset, processing_class=tokenizer)
+    rows_a_step = size * args.gradient_accumulation_steps
+    packed = trainer.train_dataset["seq_lengths"] if "seq_lengths" in trainer.train_dataset.column_names else None
+    first = sum(len(row) for row in packed[:rows_a_step]) if packed is not None else rows_a_step
+    return _timed(trainer), len(rows) - first
+
+
+def _timed(trainer: Any) -> Clock:
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    clock = Clock()
+    trainer.add_callback(clock)
+    trainer.train()
+    return clock
+
+
+def main() -> None:
+    job = json.load(sys.stdin)
+    torch.set_num_threads(job["threads"])
+    clock, count = {"ours": ours, "original": original, "trl": trl}[sys.argv[1]](job)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
+    figures = {"seconds": clock.ended - clock.started, "losses": clock.losses, "peak": peak, "examples": count}
+    print("\n" + json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
