@@ -77,8 +77,10 @@ def main() -> int:
     sampler = StepSampler(
         examples, packing="prefix", examples_per_step=args.examples_per_step, prefixes_per_step=1, seed=0
     )
-    # The first step warms up.
-    steps = [step[:4] if number == 0 else step for number, step in zip(range(args.steps + 1), sampler, strict=False)]
+    # Steps from all over the range of lengths; before them, four examples to warm up.
+    ordered = sorted(sampler, key=lambda step: sum(len(examples[number]) for number in step))
+    timed = [ordered[len(ordered) * (2 * number + 1) // (2 * args.steps)] for number in range(args.steps)]
+    steps = [timed[0][:4], *timed]
     job = {
         "model": str(source.folder),
         "rank": 16,

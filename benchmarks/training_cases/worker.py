@@ -146,7 +146,8 @@ def trl(job: dict[str, Any]) -> tuple[Clock, int]:
         {"input_ids": row["input_ids"], "completion_mask": [int(label != -100) for label in row["labels"]]}
         for row in sequences(job)
     ]
-    options = {"train_sampling_strategy": "sequential", **job["options"]}
+    # Its default would cut prompts at 1,024 tokens, and the answers with them.
+    options = {"train_sampling_strategy": "sequential", "max_length": None, **job["options"]}
     size = options.pop("per_device_train_batch_size", job["batch_size"])
     args = SFTConfig(
         **flags(
