@@ -44,3 +44,14 @@ def test_it_gives_what_grouped_attention_gives(prefix, lengths, device):
         found = torch.autograd.grad(result, (query, key, value), up.to(device))
         for one, other in zip(found, expected, strict=True):
             assert float((one - other).detach().abs().max()) < 1e-2
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_branches_alone_get_what_they_get_behind_their_prefix():
+    torch.manual_seed(0)
+    query = torch.randn(1, 4, 20, 16)
+    key, value = torch.randn(1, 2, 20, 16), torch.randn(1, 2, 20, 16)
+    settings = {"prefix": 8, "lengths": (7, 5), "scale": 0.25}
+    whole = flex.pack_attention(query, key, value, **settings)
+    branches = flex.pack_attention(query[:, :, 8:], key, value, **settings)
+    torch.testing.assert_close(branches, whole[:, 8:])

@@ -4,22 +4,14 @@ from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from small_models import TINY_SHAPE
 from sqlfocus.models.loading import quiet_peft
 from sqlfocus.training.lora import speed_up
-
-SHAPE = {
-    "vocab_size": 97,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
 
 
 def model(dropout):
     torch.manual_seed(0)
-    base = Qwen2ForCausalLM(Qwen2Config(**SHAPE))  # Qwen2 has biases on its attention's inputs
+    base = Qwen2ForCausalLM(Qwen2Config(**TINY_SHAPE))  # Qwen2 has biases on its attention's inputs
     with quiet_peft():
         made = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules="all-linear"))
     with torch.no_grad():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from small_models import TINY_SHAPE
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.models import attention
 from sqlfocus.training.loss import answer_loss, row_losses
@@ -11,12 +12,7 @@ from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pa
 from sqlfocus.training.plan import pack_tokens
 
 SHAPE = {
-    "vocab_size": 97,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    **TINY_SHAPE,
     "max_position_embeddings": 256,
     "attn_implementation": "sdpa",
 }
@@ -98,12 +94,14 @@ def test_filling_a_row_up_changes_neither_loss_nor_gradient(model):
     torch.testing.assert_close(filled_gradient, gradient, rtol=0, atol=1e-5 * float(gradient.abs().max()))
 
 
-def test_gradient_checkpointing_changes_neither_loss_nor_gradient(model):
+@pytest.mark.parametrize("cut", [5, 3])
+def test_gradient_checkpointing_changes_neither_loss_nor_gradient(cut, model):
     rows = examples(5, prefixes=1)
+    packs = [[row for row in (rows[:cut], rows[cut:]) if row]]
     model.train()
-    plain, gradient = loss_and_gradient(model, [[rows]])
+    plain, gradient = loss_and_gradient(model, packs)
     model.activation_checkpointing_enable()
-    loss, again = loss_and_gradient(model, [[rows]])
+    loss, again = loss_and_gradient(model, packs)
     torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
     torch.testing.assert_close(again, gradient, rtol=0, atol=1e-6 * float(gradient.abs().max()))
 

@@ -15,20 +15,12 @@ from transformers import (
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from small_models import TINY_SHAPE
 from sqlfocus.errors import UserError
 from sqlfocus.models import attention
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.packing import StepSampler, TokenizedExample
 from sqlfocus.training.trainer import PackedTrainer, small_pack
-
-SHAPE = {
-    "vocab_size": 97,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
 
 
 def examples(count=8, schema=100):
@@ -58,7 +50,7 @@ def ignores_the_layout(module, query, key, value, attention_mask, *, layout=None
 
 def test_a_model_that_can_be_packed_is_trained(tmp_path):
     torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(**SHAPE))
+    model = LlamaForCausalLM(LlamaConfig(**TINY_SHAPE))
     model.set_attn_implementation(attention.NAME)
     assert train(model, tmp_path).state.global_step == 1
 
@@ -67,7 +59,7 @@ def test_a_model_that_ignores_the_layout_is_refused_before_its_first_step(tmp_pa
     AttentionInterface.register("ignores_the_layout", ignores_the_layout)
     AttentionMaskInterface.register("ignores_the_layout", sdpa_mask)
     torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(**SHAPE, initializer_range=0.3))
+    model = LlamaForCausalLM(LlamaConfig(**TINY_SHAPE, initializer_range=0.3))
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     model.set_attn_implementation("ignores_the_layout")
     with pytest.raises(UserError, match=r"loss differs by \d.*--packing none"):
@@ -77,7 +69,7 @@ def test_a_model_that_ignores_the_layout_is_refused_before_its_first_step(tmp_pa
 
 
 def test_a_sliding_window_shorter_than_a_row_is_refused(tmp_path):
-    model = Qwen2ForCausalLM(Qwen2Config(**SHAPE, use_sliding_window=True, sliding_window=50, max_window_layers=0))
+    model = Qwen2ForCausalLM(Qwen2Config(**TINY_SHAPE, use_sliding_window=True, sliding_window=50, max_window_layers=0))
     model.set_attn_implementation(attention.NAME)
     with pytest.raises(UserError, match=r"only the 50 before them.*--packing none"):
         train(model, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -83,3 +84,12 @@ class FinetuneArguments(TrainingArguments):
         self.examples_per_device: int = self.per_device_train_batch_size * self.gradient_accumulation_steps
         self.gradient_accumulation_steps = 1
         super().__post_init__()
+
+    @property
+    def in_shards(self) -> bool:
+        """Whether weights or gradients are cut among processes: by flags, or by ``accelerate launch``'s configuration.
+
+        Processes then make every forward pass together.
+        """
+        launched = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+        return bool(self.fsdp or self.deepspeed) or any(os.environ.get(name, "").lower() == "true" for name in launched)

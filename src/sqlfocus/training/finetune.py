@@ -67,9 +67,9 @@ def check(args: FinetuneArguments) -> None:
     for name in ("lora_rank", "max_seq_length", "prefixes_per_step", "per_device_train_batch_size"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} {getattr(args, name)}: it must be 1 or more")
-    if args.muon and in_shards(args):
+    if args.muon and args.in_shards:
         raise UserError("--muon needs each matrix whole, which FSDP and DeepSpeed cut; leave out one or the other")
-    if args.eval_databases and in_shards(args):
+    if args.eval_databases and args.in_shards:
         raise UserError(
             "--eval_databases: one process answers, which it cannot with the weights in shards (FSDP, DeepSpeed); "
             "leave it out, and run `sqlfocus evaluate` afterwards"
@@ -79,12 +79,6 @@ def check(args: FinetuneArguments) -> None:
             raise UserError("--train_mode qlora needs an NVIDIA GPU: 4-bit weights have no CPU or MPS kernels here")
         if importlib.util.find_spec("bitsandbytes") is None:
             raise UserError("--train_mode qlora needs bitsandbytes: pip install bitsandbytes")
-
-
-def in_shards(args: FinetuneArguments) -> bool:
-    """Whether weights are cut among processes: by flags, or by ``accelerate launch`` with such a configuration."""
-    launched = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
-    return bool(args.fsdp or args.deepspeed) or any(os.environ.get(name, "").lower() == "true" for name in launched)
 
 
 def checkpoint_to_resume(args: FinetuneArguments) -> str | None:

@@ -190,6 +190,7 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
             packing=args.packing,
             row_length=args.row_length,
             batch_size=args.per_device_train_batch_size,
+            share_rows=not args.in_shards,
         )
     ]
     dtype = run_dtype(args)

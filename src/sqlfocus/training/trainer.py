@@ -80,13 +80,8 @@ class PackedTrainer(Trainer):
             packing=self.args.packing,
             row_length=self.args.row_length,
             batch_size=batch_size,
-            share_rows=not self._in_shards,
+            share_rows=not self.args.in_shards,
         )
-
-    @property
-    def _in_shards(self) -> bool:
-        """Whether weights or gradients are cut among processes, which then make every forward pass together."""
-        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def _check_packing(self, model: torch.nn.Module, packs: Sequence[Sequence[Row]]) -> None:
         """Compare a small pack of the first step's with its plain twin, on the very model that is trained.
@@ -144,7 +139,7 @@ class PackedTrainer(Trainer):
 
     def _passes(self, own: int) -> int:
         """How many forward passes this process makes for its ``own`` rows of a step: in shards, as many as any."""
-        if self.args.world_size == 1 or not self._in_shards:
+        if self.args.world_size == 1 or not self.args.in_shards:
             return own
         return int(self.accelerator.gather(torch.tensor(own, device=self.args.device)).max())
 
