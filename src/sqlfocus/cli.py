@@ -30,6 +30,17 @@ VERBS = {
     "demo": "run the whole chain on a sample database with a small model",
 }
 
+SETTINGS = {
+    # A quiet library is quiet about its own affairs too: ours are the lines a user needs.
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    # Large tensors in large pages, which are quicker to get.
+    "THP_MEM_ALLOC_ENABLE": "1",
+    # Threads that wait for each other do so awake for microseconds only, since another process may need the core.
+    "GOMP_SPINCOUNT": "2000",
+}
+"""Environment variables, where they are not set, of all verbs; libraries read them when they are first used."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status: 0, 1 (a check said no), 2 (bad input) or 130 (Ctrl-C)."""
@@ -59,9 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_verb(verb: str, words: Sequence[str], *, prog: str | None = None) -> int:
     """Run one verb with its own arguments; errors become one line on stderr and an exit status."""
-    # A quiet library is quiet about its own affairs too: ours are the lines a user needs.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     _write_utf8()

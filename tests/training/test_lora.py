@@ -67,3 +67,22 @@ def test_evaluation_and_a_disabled_adapter_compute_as_peft_has_them():
     fast.train()
     with plain.disable_adapter(), fast.disable_adapter():
         torch.testing.assert_close(plain(input_ids=ids).logits, fast(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize("base", [torch.bfloat16, torch.float32])
+def test_under_autocast_gradients_are_pefts(base):
+    def found(sped_up):
+        made = model(0.0)
+        for module in made.modules():
+            if isinstance(module, LoraLinear):
+                module.base_layer.to(base)
+        if sped_up:
+            assert speed_up(made) == 14
+        with torch.autocast("cpu", torch.bfloat16):
+            return gradients(made)
+
+    (plain_loss, plain), (loss, fast) = found(sped_up=False), found(sped_up=True)
+    torch.testing.assert_close(loss, plain_loss, rtol=2e-2, atol=0)
+    for name, gradient in fast.items():
+        assert gradient.dtype == torch.float32
+        assert (gradient - plain[name]).norm() < 0.1 * plain[name].norm(), name

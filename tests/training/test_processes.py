@@ -37,6 +37,7 @@ def launch(launcher, data, folder, tiny_model, *flags):
     words = ["--model_name", str(tiny_model), "--train_file", str(data), "--use_cpu", "--tracking", "disabled"]
     words += ["--output_dir", str(folder / "output"), "--save_dir", str(folder / "adapter"), "--save_strategy", "no"]
     words += ["--learning_rate", "1e-2", "--logging_steps", "1", "--disable_tqdm", "true", "--lora_dropout", "0"]
+    words += ["--dtype", "float32"]
     words += ["--num_train_epochs", "2"]
     return subprocess.run(
         [*launcher, str(ROOT / "finetune.py"), *words, *flags],

@@ -2,10 +2,10 @@
 
 In training a pack is one row, a prefix of P tokens and branches of T tokens together (:class:`Layout`). A dense mask
 over P + T tokens makes a kernel compute all (P + T)² scores, most of which it throws away: with 38 branches behind a
-schema of 600 tokens, four of five. Here the prefix attends to itself causally, and the branch tokens attend to the P
-prefix keys in one matrix product and to their own branch in a batched small one. Both parts share one softmax, put
-together by their sums as FlashAttention does for its blocks (Dao et al., 2022, arXiv 2205.14135); the backward pass
-computes the scores again instead of keeping them. On an NVIDIA GPU :mod:`sqlfocus.models.flex` does the same.
+schema of 600 tokens, four of five. Here the queries are taken in pieces (:class:`Piece`) of some branches, or of some
+tokens of the prefix: each sees all of the row's first keys and, masked, its own. A piece's scores are one matrix
+product small enough for the processor's cache; the backward pass computes them again instead of keeping them, as in
+FlashAttention (Dao et al., 2022, arXiv 2205.14135). On an NVIDIA GPU :mod:`sqlfocus.models.flex` does the same.
 
 In answering (:class:`Branches`) the prefix's keys and values are kept once for the batch, not once for each question,
 and all questions' attention to them is one matrix product, as in Hydragen (Juravsky et al., 2024, arXiv 2402.05099).
@@ -13,9 +13,11 @@ and all questions' attention to them is one matrix product, as in Hydragen (Jura
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -32,22 +34,56 @@ NAME = "shared_prefix"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A row's layout: ``prefix`` tokens, then branches of ``lengths`` tokens each."""
+    """A row's layout: ``prefix`` tokens, then branches of ``lengths`` tokens each, if any."""
 
     prefix: int
     lengths: tuple[int, ...]
 
-    def gather(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where each branch's tokens are, counted from the end of the prefix.
+    def pieces(self) -> list[tuple[int, int, int]]:
+        """The queries that are computed together, as ``start, end, shared``; no branch is cut.
 
-        Returns:
-            (n, S) indices, S the longest branch, 0 where a branch is shorter; and (n, S) true where it is not.
+        The row's tokens ``start`` to ``end`` see its first ``shared`` keys, all of them, and of their own some.
         """
-        lengths = torch.tensor(self.lengths, device=device)
-        steps = torch.arange(int(lengths.max()), device=device)
-        real = steps[None, :] < lengths[:, None]
-        starts = lengths.cumsum(0) - lengths
-        return (starts[:, None] + steps[None, :]) * real, real
+        bounds = [*range(0, self.prefix, PIECE_TOKENS), self.prefix]
+        found = [(start, end, start) for start, end in pairwise(bounds)]
+        start = end = self.prefix
+        for length in self.lengths:
+            if start < end and end + length - start > PIECE_TOKENS:
+                found.append((start, end, self.prefix))
+                start = end
+            end += length
+        return [*found, (start, end, self.prefix)] if start < end else found
+
+
+PIECE_TOKENS = 192
+"""About how many tokens make a piece: fewer are more calls, more are more scores that the mask throws away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One of :meth:`Layout.pieces` with its ``mask`` (end - start, end - start).
+
+    The mask is added to the scores at the piece's own keys: 0 where a token sees another, else -inf.
+    """
+
+    start: int
+    end: int
+    shared: int
+    mask: torch.Tensor
+
+
+@functools.lru_cache(maxsize=4)
+def _masked(layout: Layout, dtype: torch.dtype, device: torch.device) -> list[Piece]:
+    """A row's pieces, kept for its other layers and its backward pass."""
+    sizes = torch.tensor([layout.prefix, *layout.lengths], device=device)
+    branch = torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)
+
+    def mask(start: int, end: int) -> torch.Tensor:
+        own = branch[start:end]
+        seen = (own[:, None] == own[None, :]).tril_()
+        return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill_(~seen, -math.inf)
+
+    return [Piece(start, end, shared, mask(start, end)) for start, end, shared in layout.pieces()]
 
 
 class PrefixKeys:
@@ -86,121 +122,96 @@ class PrefixKeys:
         return self
 
 
-class _BranchAttention(torch.autograd.Function):
-    """Branch tokens' attention to the prefix and to their own branch.
+class _PackAttention(torch.autograd.Function):
+    """A row's attention, piece by piece.
 
-    Shapes, with H key/value heads, G query heads to each, T branch tokens, P prefix tokens, D a head's width:
-    query (H, G, T, D), key and value (H, P + T, D), result (H, G, T, D).
+    Shapes, with H key/value heads, G query heads to each, L tokens of D numbers a head: query (H, G, Q, D), its Q
+    tokens the row's last, key and value (H, L, D), result (H, G, Q, D).
     """
 
     @staticmethod
     def forward(
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float
     ) -> torch.Tensor:
-        heads, groups, tokens, width = query.shape
-        index, real = layout.gather(query.device)
-        prefix = layout.prefix
-        flat = query.reshape(heads, groups * tokens, width)
-        weights = _product(flat, key[:, :prefix].transpose(1, 2)).mul_(scale)  # (H, G·T, P)
-        own_query, own_key, own_value = _own(query, key[:, prefix:], value[:, prefix:], index)
-        own_weights = _own_scores(own_query, own_key, real, groups, scale)  # (n, H, G·S, S)
-
-        # One softmax over both parts. torch.logsumexp takes 4 times as long as these passes do.
-        highest = _scatter(own_weights.amax(dim=-1), index, real, groups, tokens)  # (H, G, T)
-        if prefix:
-            highest = torch.maximum(highest, weights.amax(dim=-1).view(heads, groups, tokens))
-        weights.sub_(highest.view(heads, -1, 1)).exp_()
-        own_weights.sub_(_gather(highest, index)[..., None]).exp_()
-        total = weights.sum(dim=-1).view(heads, groups, tokens)
-        total = total + _scatter(own_weights.sum(dim=-1), index, real, groups, tokens)
-        result = _product(weights, value[:, :prefix]).view(heads, groups, tokens, width)
-        result = (result + _scatter(own_weights @ own_value, index, real, groups, tokens)).div_(total[..., None])
-        lse = highest + total.log()
-        ctx.save_for_backward(query, key, value, result, lse)
+        result = torch.empty_like(query)
+        highest, total = query.new_empty(query.shape[:3]), query.new_empty(query.shape[:3])
+        query = query * scale
+        for head, rows, piece in _work(query, key, layout):
+            weights = _scores(query[head, :, rows], _seen(key[head], piece), piece)
+            top = weights.amax(dim=-1, keepdim=True)
+            weights.sub_(top).exp_()
+            sums = weights.sum(dim=-1, keepdim=True)
+            product = (weights @ _seen(value[head], piece)).div_(sums)
+            result[head, :, rows] = product.view_as(result[head, :, rows])
+            highest[head, :, rows] = top.view_as(highest[head, :, rows])
+            total[head, :, rows] = sums.view_as(total[head, :, rows])
+        ctx.save_for_backward(query, key, value, result, highest, total)
         ctx.layout, ctx.scale = layout, scale
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, key, value, result, lse = ctx.saved_tensors
-        layout, scale = ctx.layout, ctx.scale
-        heads, groups, tokens, width = query.shape
-        index, real = layout.gather(query.device)
-        prefix = layout.prefix
-        flat, flat_gradient = query.reshape(heads, -1, width), gradient.reshape(heads, -1, width)
-        delta = (gradient * result).sum(dim=-1)  # (H, G, T)
-        key_gradient, value_gradient = torch.zeros_like(key), torch.zeros_like(value)
+        query, key, value, result, highest, total = ctx.saved_tensors
+        # The weights' sums divide the gradient, not the weights: there are fewer of it.
+        gradient = gradient / total[..., None]
+        delta = (gradient * result).sum(dim=-1)
+        query_gradient = torch.empty_like(query)
+        key_gradient = torch.zeros_like(key, dtype=torch.float32)
+        value_gradient = torch.zeros_like(value, dtype=torch.float32)
+        for head, rows, piece in _work(query, key, ctx.layout):
+            few = query[head, :, rows].flatten(0, 1)
+            keys, few_gradient = _seen(key[head], piece), gradient[head, :, rows].flatten(0, 1)
+            weights = _scores(query[head, :, rows], keys, piece).sub_(highest[head, :, rows].reshape(-1, 1)).exp_()
+            _add(value_gradient[head], piece, weights.t() @ few_gradient)
+            change = few_gradient @ _seen(value[head], piece).t()
+            change.sub_(delta[head, :, rows].reshape(-1, 1)).mul_(weights)
+            query_gradient[head, :, rows] = (change @ keys).mul_(ctx.scale).view_as(query_gradient[head, :, rows])
+            _add(key_gradient[head], piece, change.t() @ few)
+        return query_gradient, key_gradient.to(key.dtype), value_gradient.to(value.dtype), None, None
 
-        prefix_key, prefix_value = key[:, :prefix], value[:, :prefix]
-        weights = _product(flat, prefix_key.transpose(1, 2)).mul_(scale).sub_(lse.view(heads, -1, 1)).exp_()
-        value_gradient[:, :prefix] = _product(weights.transpose(1, 2), flat_gradient)
-        change = _product(flat_gradient, prefix_value.transpose(1, 2))
-        change = change.sub_(delta.view(heads, -1, 1)).mul_(weights).mul_(scale)
-        query_gradient = _product(change, prefix_key).view(heads, groups, tokens, width)
-        key_gradient[:, :prefix] = _product(change.transpose(1, 2), flat)
 
-        own_query, own_key, own_value = _own(query, key[:, prefix:], value[:, prefix:], index)
-        own_weights = _own_scores(own_query, own_key, real, groups, scale).sub_(_gather(lse, index)[..., None]).exp_()
-        own_gradient = _gather(gradient, index) * real.repeat(1, groups)[:, None, :, None]
-        own_change = own_gradient @ own_value.transpose(-1, -2)
-        own_change = own_change.sub_(_gather(delta, index)[..., None]).mul_(own_weights).mul_(scale)
-        query_gradient = query_gradient + _scatter(own_change @ own_key, index, real, groups, tokens)
-        # A padded row of own_change belongs to no token: its query must not count.
-        own_change = own_change * real.repeat(1, groups)[:, None, :, None]
-        key_gradient[:, prefix:] = _scatter(own_change.transpose(-1, -2) @ own_query, index, real, 1, tokens)[:, 0]
-        value_gradient[:, prefix:] = _scatter(own_weights.transpose(-1, -2) @ own_gradient, index, real, 1, tokens)[
-            :, 0
-        ]
-        return query_gradient, key_gradient, value_gradient, None, None
+def _work(query: torch.Tensor, key: torch.Tensor, layout: Layout) -> Iterator[tuple[int, slice, Piece]]:
+    """Each head's pieces, and where in ``query`` their tokens are: the first tokens of the row may not be there.
+
+    A head by itself, since on a CPU a batched product gives heads to threads, and 3 heads keep 2 threads waiting for
+    each other.
+    """
+    absent = key.shape[1] - query.shape[2]
+    for head in range(key.shape[0]):
+        for piece in _masked(layout, query.dtype, query.device):
+            if piece.start >= absent:
+                yield head, slice(piece.start - absent, piece.end - absent), piece
+
+
+def _seen(tensor: torch.Tensor, piece: Piece) -> torch.Tensor:
+    """Of keys or values (L, D) those that a piece sees."""
+    if piece.start == piece.shared:
+        return tensor[: piece.end]
+    return torch.cat([tensor[: piece.shared], tensor[piece.start : piece.end]])
+
+
+def _add(to: torch.Tensor, piece: Piece, gradient: torch.Tensor) -> None:
+    """Add the gradient of :func:`_seen`'s result."""
+    to[: piece.shared] += gradient[: piece.shared]
+    to[piece.start : piece.end] += gradient[piece.shared :]
+
+
+def _scores(query: torch.Tensor, keys: torch.Tensor, piece: Piece) -> torch.Tensor:
+    """(G·S, K) masked scores of a piece's S tokens (G, S, D), scaled already, at the K keys that it sees."""
+    groups, tokens, _ = query.shape
+    scores = query.flatten(0, 1) @ keys.t()
+    scores.view(groups, tokens, -1)[:, :, piece.shared :] += piece.mask
+    return scores
 
 
 def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """``first @ second`` for (H, M, K) and (H, K, N).
-
-    On a CPU each head by itself: a batched product gives heads to threads, and 3 heads keep 2 threads waiting for each
-    other (25.8 ms against 17.6 for 3 × 3522 × 64 × 1137).
-    """
+    """``first @ second`` for (H, M, K) and (H, K, N); on a CPU each head by itself, as in :func:`_work`."""
     if first.device.type != "cpu":
         return torch.bmm(first, second)
     result = first.new_empty(first.shape[0], first.shape[1], second.shape[2])
     for head in range(first.shape[0]):
         torch.mm(first[head], second[head], out=result[head])
     return result
-
-
-def _own(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, index: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Each branch's queries (n, H, G·S, D), keys and values (n, H, S, D)."""
-    return _gather(query, index), _gather(key[:, None], index), _gather(value[:, None], index)
-
-
-def _gather(tensor: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """From (H, G, T, …) to (n, H, G·S, …)."""
-    picked = tensor[:, :, index]  # (H, G, n, S, …)
-    heads, groups, count, longest = picked.shape[:4]
-    return picked.permute(2, 0, 1, 3, *range(4, picked.dim())).reshape(
-        count, heads, groups * longest, *picked.shape[4:]
-    )
-
-
-def _scatter(tensor: torch.Tensor, index: torch.Tensor, real: torch.Tensor, groups: int, tokens: int) -> torch.Tensor:
-    """From (n, H, G·S, …) to (H, G, T, …); padding is left out."""
-    count, heads, _ = tensor.shape[:3]
-    spread = tensor.reshape(count, heads, groups, index.shape[1], *tensor.shape[3:])
-    spread = spread.permute(1, 2, 0, 3, *range(4, spread.dim()))  # (H, G, n, S, …)
-    # Real tokens come in the order of branches and of tokens in them, which is their order in the row.
-    assert int(real.sum()) == tokens
-    return spread[:, :, real]
-
-
-def _own_scores(query: torch.Tensor, key: torch.Tensor, real: torch.Tensor, groups: int, scale: float) -> torch.Tensor:
-    """(n, H, G·S, S): causal scores in a branch, -inf at padded keys; a padded query sees its branch's first token."""
-    longest = real.shape[1]
-    causal = torch.ones((longest, longest), dtype=torch.bool, device=query.device).tril_()
-    seen = causal & real[:, None, :]  # (n, S, S)
-    scores = query @ key.transpose(-1, -2) * scale
-    return scores.masked_fill_(~seen.repeat(1, groups, 1)[:, None], -math.inf)
 
 
 class Branches:
@@ -293,7 +304,7 @@ def shared_prefix_attention(
         return branches.attend(int(module.layer_idx), query, key, value, attention_mask, scale), None
     if prefix_keys is not None and not prefix_keys.filled:
         prefix_keys.keep(int(module.layer_idx), key[0], value[0])
-    if layout is None:
+    if layout is None or (not layout.lengths and flex.available(query.device)):
         result, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
@@ -301,34 +312,17 @@ def shared_prefix_attention(
     if dropout:
         raise ValueError("a pack's attention has no dropout; Llama and Qwen models are trained without it")
     window = kwargs.get("sliding_window")
-    if window is not None and layout.prefix + max(layout.lengths) > window:
+    if window is not None and layout.prefix + max(layout.lengths, default=0) > window:
         raise UserError(
             f"this model's tokens see only the {window} before them, which cannot be packed: --packing none"
         )
-    if prefix_keys is not None:
+    if prefix_keys is not None and layout.lengths:
         prefix_key, prefix_value = prefix_keys.layers[int(module.layer_idx)]
         key, value = torch.cat([prefix_key, key[0]], dim=1)[None], torch.cat([prefix_value, value[0]], dim=1)[None]
     if flex.available(query.device):
         return flex.pack_attention(query, key, value, prefix=layout.prefix, lengths=layout.lengths, scale=scale), None
-    own = query.shape[2] - (
-        key.shape[2] - layout.prefix
-    )  # the prefix's queries: all, or none where only keys are there
-    heads = key.shape[1]
-    parts = []
-    if own:
-        parts.append(
-            torch.nn.functional.scaled_dot_product_attention(
-                query[:, :, :own],
-                key[:, :, :own],
-                value[:, :, :own],
-                is_causal=True,
-                scale=scale,
-                enable_gqa=query.shape[1] != heads,
-            )[0]
-        )
-    tokens = query[0, :, own:].unflatten(0, (heads, -1))
-    parts.append(_BranchAttention.apply(tokens, key[0], value[0], layout, scale).flatten(0, 1))
-    return torch.cat(parts, dim=1).transpose(0, 1)[None], None
+    queries = query[0].unflatten(0, (key.shape[1], -1))
+    return _PackAttention.apply(queries, key[0], value[0], layout, scale).flatten(0, 1).transpose(0, 1)[None], None
 
 
 AttentionInterface.register(NAME, shared_prefix_attention)

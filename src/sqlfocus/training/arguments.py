@@ -57,6 +57,10 @@ class FinetuneArguments(TrainingArguments):
     train_mode: Literal["lora", "qlora"] = field(
         default="lora", metadata={"help": "qlora holds the base in 4 bits (CUDA and bitsandbytes)"}
     )
+    dtype: Literal["auto", "float32", "bfloat16"] = field(
+        default="auto",
+        metadata={"help": "the base's type; auto: bfloat16 where the hardware computes it, else float32"},
+    )
     tracking: Literal["auto", "online", "local", "offline", "disabled"] = field(
         default="auto", metadata={"help": "SwanLab's mode; auto: online when a key is there, else offline"}
     )

@@ -27,7 +27,9 @@ from sqlfocus.models.loading import Source, find_model, load_base, load_tokenize
 from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
+from sqlfocus.training.head import fuse_loss
 from sqlfocus.training.lora import speed_up
+from sqlfocus.training.machine import choose_threads, keep_freed_memory
 from sqlfocus.training.packing import StepSampler
 from sqlfocus.training.plan import announce, run_dtype
 from sqlfocus.training.progress import Progress, StopOnInterrupt
@@ -154,10 +156,18 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
         model = get_peft_model(base, config)
     layers = sum(isinstance(module, LoraLayer) for module in model.modules())
     # DeepSpeed's third stage has a layer's weights together only while that layer's own forward runs.
-    fast = 0 if is_deepspeed_zero3_enabled() else speed_up(model)
-    if fast < layers and args.process_index == 0:
-        why = "DeepSpeed stage 3" if is_deepspeed_zero3_enabled() else "a quantized base"
-        sys.stderr.write(f"{layers - fast} of {layers} LoRA layers compute as PEFT has them, not in one pass: {why}\n")
+    whole = not is_deepspeed_zero3_enabled()
+    fast = speed_up(model) if whole else 0
+    fused = whole and fuse_loss(model)
+    if args.process_index == 0:
+        why = "a quantized base" if whole else "DeepSpeed stage 3"
+        if fast < layers:
+            sys.stderr.write(
+                f"{layers - fast} of {layers} LoRA layers compute as PEFT has them, not in one pass: {why}\n"
+            )
+        if not fused:
+            why = "its output layer is not a plain one" if whole else why
+            sys.stderr.write(f"The answers' logits are all in memory at once: {why}\n")
     return model
 
 
@@ -168,6 +178,7 @@ def plan_run(args: FinetuneArguments) -> str:
         UserError: something in flags, files or machine that the user can put right.
     """
     check(args)
+    choose_threads()
     source = find_model(args.model_name, hub=args.hub, weights=False)
     dataset = _dataset(args, args.train_file, load_tokenizer(source), template_named(args.prompt_template))
     return announce(args, source, dataset, _sampler(args, dataset))
@@ -207,6 +218,8 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     check(args)
     resume = checkpoint_to_resume(args)
     mode = choose_mode(args.tracking)
+    choose_threads()
+    keep_freed_memory()
     folder = adapter_folder(args)
     template = template_named(args.prompt_template)
     source = find_model(args.model_name, hub=args.hub)

@@ -76,6 +76,12 @@ def _forward(module: LoraLinear, adapter: str, x: torch.Tensor) -> torch.Tensor:
     )
 
 
+def _computes_in(dtype: torch.dtype, x: torch.Tensor) -> bool:
+    """Whether a linear layer computes x in ``dtype``: it does in x's own, or in autocast's."""
+    kind = x.device.type
+    return dtype == (torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)
+
+
 def speed_up(model: torch.nn.Module) -> int:
     """Give the model's plain LoRA layers this forward pass while they train; return how many there are.
 
@@ -102,10 +108,10 @@ def speed_up(model: torch.nn.Module) -> int:
                 not module.training
                 or module.disable_adapters
                 or module.merged
-                or torch.is_autocast_enabled(x.device.type)
+                or not _computes_in(module.base_layer.weight.dtype, x)
             ):
                 return plain(x, *args, **kwargs)
-            return _forward(module, module.active_adapters[0], x)
+            return _forward(module, module.active_adapters[0], x.to(module.base_layer.weight.dtype))
 
         module.forward = forward
         count += 1

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.models import flex
 from sqlfocus.models.attention import PrefixKeys
+from sqlfocus.training.head import asked
 from sqlfocus.training.packing import Batch, Packing, Row, pack, pad, prefix_row
 
 
-def answer_loss(
-    model: torch.nn.Module,
-    batch: Batch,
-    *,
-    prefix_keys: PrefixKeys | None = None,
-    reduction: Literal["sum", "none"] = "sum",
-) -> torch.Tensor:
-    """The sum of the cross entropy over the batch's answer tokens, in float32; ``none``: each column's, 0 where there
-    is no answer.
+def answer_loss(model: torch.nn.Module, batch: Batch, *, prefix_keys: PrefixKeys | None = None) -> torch.Tensor:
+    """The sum of the cross entropy over the batch's answer tokens, in float32.
 
-    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts. A pack
-    needs a model whose attention is :mod:`sqlfocus.models.attention`'s.
+    Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts; and with
+    :func:`~sqlfocus.training.head.fuse_loss` none are kept for answers. A pack needs a model whose attention is
+    :mod:`sqlfocus.models.attention`'s.
     """
-    logits = _logits(model, batch, prefix_keys)
-    return torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, reduction=reduction
-    )
+    return token_losses(model, batch, prefix_keys=prefix_keys).sum()
+
+
+def token_losses(
+    model: torch.nn.Module, batch: Batch, *, prefix_keys: PrefixKeys | None = None, fused: bool = True
+) -> torch.Tensor:
+    """Each column's cross entropy (B, K), in float32, 0 where no answer is asked."""
+    with asked(batch.labels if fused else None):
+        result = _logits(model, batch, prefix_keys)
+    if result.dim() == 2:  # the output layer made losses of them
+        return result
+    losses = torch.nn.functional.cross_entropy(result.float().flatten(0, 1), batch.labels.flatten(), reduction="none")
+    return losses.view_as(batch.labels)
 
 
 def _logits(model: torch.nn.Module, batch: Batch, prefix_keys: PrefixKeys | None) -> torch.Tensor:

@@ -147,6 +147,7 @@ def prefix_row(row: Sequence[TokenizedExample], prefix: int) -> Batch:
         position_ids=torch.arange(prefix)[None],
         columns=torch.tensor([prefix - 1]),
         labels=torch.tensor([[-100]]),
+        layout=Layout(prefix, ()),
     )
 
 

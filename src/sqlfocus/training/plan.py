@@ -13,7 +13,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.errors import UserError, first_line
+from sqlfocus.models.attention import Layout
 from sqlfocus.models.loading import Source, default_dtype
+from sqlfocus.training import head
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset
 from sqlfocus.training.packing import Packing, Row, StepSampler, batches
@@ -75,8 +77,8 @@ def model_shape(source: Source, *, lora_rank: int, dtype: torch.dtype, four_bits
             model = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise UserError(f"{source.folder}: the model's configuration cannot be read ({first_line(error)})") from error
-    head = model.get_output_embeddings()
-    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module is not head]
+    output = model.get_output_embeddings()
+    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module is not output]
     width = int(dtype.itemsize)
     return ModelShape(
         parameters=sum(int(parameter.numel()) for parameter in model.parameters()),
@@ -115,11 +117,11 @@ def _scores(rows: Sequence[Row], packing: Packing) -> int:
     if packing == "none":
         return sum(len(row) * max(len(example) for example in row) ** 2 for row in rows)
     prefix = _prefix(rows)
-    scores = prefix * prefix // 2
-    for row in rows:
-        branches = [len(example) - prefix for example in row]
-        scores += sum(branches) * prefix + len(branches) * max(branches) ** 2
-    return scores
+    layouts = [Layout(prefix, tuple(len(example) - prefix for example in row)) for row in rows]
+    of_branches = sum((end - start) * (shared + end - start) for one in layouts for start, end, shared in one.pieces())
+    return of_branches - (len(rows) - 1) * sum(
+        (end - start) * (shared + end - start) for start, end, shared in Layout(prefix, ()).pieces()
+    )
 
 
 def _held(rows: Sequence[Row], packing: Packing) -> int:
@@ -137,7 +139,7 @@ def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Pack
     LoRA's three times its forward, attention's two products forward and five backward, and the output layer at the
     answers' tokens. Memory: weights, LoRA's gradients and Adam's two moments in float32, and the longest row's
     activations, of which the backward pass of one decoder layer keeps about 20 hidden and 5 intermediate vectors a
-    token; the logits of its answers, three times.
+    token; and the logits of some of its answers.
     """
     lengths = [_held(rows, packing) for rows in packs]
     tokens = sum(pack_tokens(rows, packing) for rows in packs)
@@ -150,7 +152,7 @@ def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Pack
     )
     activations = lengths[at] * (20 * shape.hidden + 5 * shape.intermediate) * shape.bytes * shape.layers
     masks = 0 if packing == "prefix" else 5 * max(len(row) * max(map(len, row)) ** 2 for row in packs[at])
-    logits = 3 * answers * shape.vocabulary * 4
+    logits = min(answers, head.TOKENS) * shape.vocabulary * (4 + 2 * shape.bytes)
     return Plan(
         passes=sum(len(rows) + (len(rows) > 1) for rows in packs),
         tokens=tokens,
@@ -175,6 +177,8 @@ def machine_speed(device: torch.device, dtype: torch.dtype) -> float:
 
 def run_dtype(args: FinetuneArguments) -> torch.dtype:
     """The type that the base computes in."""
+    if args.dtype != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[args.dtype]
     return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else default_dtype(args.device)
 
 

@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerControl
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.errors import UserError
 from sqlfocus.training.arguments import FinetuneArguments
-from sqlfocus.training.loss import answer_loss, row_batch, row_losses
+from sqlfocus.training.loss import row_batch, row_losses, token_losses
 from sqlfocus.training.packing import Row, StepLoader, StepSampler, TokenizedExample, batches
 from sqlfocus.training.plan import pack_tokens, run_dtype
 
@@ -84,18 +84,22 @@ class PackedTrainer(Trainer):
         )
 
     def _check_packing(self, model: torch.nn.Module, packs: Sequence[Sequence[Row]]) -> None:
-        """Compare a small pack of the first step's with its plain twin, on the very model that is trained.
+        """Compare a small pack of the first step's, computed as in training, with transformers' own way for the same.
 
         Raises:
             UserError: the largest difference of an answer token's loss is more than rounding.
         """
         self.checked = True
         few = small_pack(max((row for rows in packs for row in rows), key=len))
-        model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
-            packed = answer_loss(model, row_batch(few, "prefix", self.args.device), reduction="none")
+            model.train()
+            for module in model.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.eval()
+            packed = token_losses(model, row_batch(few, "prefix", self.args.device)).flatten()
+            model.eval()
             plain_batch = row_batch(few, "none", self.args.device)
-            plain = answer_loss(model, plain_batch, reduction="none")[plain_batch.labels.flatten() != -100]
+            plain = token_losses(model, plain_batch, fused=False)[plain_batch.labels != -100]
         largest = float((packed - plain).abs().max())
         rounding = 1e-3 if run_dtype(self.args) == torch.float32 else 0.3
         if not largest < rounding:

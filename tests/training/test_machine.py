@@ -1,0 +1,59 @@
+import os
+import platform
+import subprocess
+import sys
+
+import psutil
+import pytest
+import torch
+
+from sqlfocus.cli import SETTINGS
+from sqlfocus.training import machine
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("busy", "used"), [([3.0, 0.0], 2), ([98.0, 2.0], 1), ([99.0, 99.0], 1)])
+def test_there_are_as_many_threads_as_idle_cores(busy, used, threads, monkeypatch):
+    torch.set_num_threads(2)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: busy)
+    assert machine.choose_threads() == used
+    assert torch.get_num_threads() == used
+
+
+def test_the_users_own_number_of_threads_is_kept(threads, monkeypatch):
+    torch.set_num_threads(2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: [99.0, 99.0])
+    assert machine.choose_threads() == 2
+
+
+def test_freed_memory_is_kept_for_the_next_tensor():
+    if platform.libc_ver()[0] != "glibc":
+        assert not machine.keep_freed_memory()
+        pytest.skip("not glibc: the C library has no such setting")
+    # In a process of its own, since it cannot be undone: pages that the system gives for eight tensors of 64 MB.
+    code = """
+import resource, torch
+from sqlfocus.training.machine import keep_freed_memory
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(8):
+        torch.ones(2**24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = pages()
+assert keep_freed_memory()
+print(before, pages())
+"""
+    environment = os.environ | SETTINGS
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    before, after = map(int, found.stdout.split())
+    assert after < before / 4
