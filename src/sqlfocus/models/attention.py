@@ -125,62 +125,66 @@ class PrefixKeys:
 class _PackAttention(torch.autograd.Function):
     """A row's attention, piece by piece.
 
-    Shapes, with H key/value heads, G query heads to each, L tokens of D numbers a head: query (H, G, Q, D), its Q
-    tokens the row's last, key and value (H, L, D), result (H, G, Q, D).
+    Shapes, with H key/value heads, G query heads to each, L tokens of D numbers a head: query (H, Q·G, D), all of a
+    token's before the next token's, its Q tokens the row's last, key and value (H, L, D), result as query.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        layout: Layout,
+        groups: int,
+        scale: float,
     ) -> torch.Tensor:
-        result = torch.empty_like(query)
-        highest, total = query.new_empty(query.shape[:3]), query.new_empty(query.shape[:3])
         query = query * scale
-        for head, rows, piece in _work(query, key, layout):
-            weights = _scores(query[head, :, rows], _seen(key[head], piece), piece)
-            top = weights.amax(dim=-1, keepdim=True)
-            weights.sub_(top).exp_()
-            sums = weights.sum(dim=-1, keepdim=True)
-            product = (weights @ _seen(value[head], piece)).div_(sums)
-            result[head, :, rows] = product.view_as(result[head, :, rows])
-            highest[head, :, rows] = top.view_as(highest[head, :, rows])
-            total[head, :, rows] = sums.view_as(total[head, :, rows])
+        result = torch.empty_like(query)
+        highest, total = query.new_empty(2, *query.shape[:2], 1)
+        for head, rows, piece in _work(query, key, layout, groups):
+            weights = _scores(query[head, rows], _seen(key[head], piece), piece)
+            torch.amax(weights, dim=-1, keepdim=True, out=highest[head, rows])
+            weights.sub_(highest[head, rows]).exp_()
+            torch.sum(weights, dim=-1, keepdim=True, out=total[head, rows])
+            torch.mm(weights, _seen(value[head], piece), out=result[head, rows])
+        result.div_(total)
         ctx.save_for_backward(query, key, value, result, highest, total)
-        ctx.layout, ctx.scale = layout, scale
+        ctx.layout, ctx.groups, ctx.scale = layout, groups, scale
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         query, key, value, result, highest, total = ctx.saved_tensors
         # The weights' sums divide the gradient, not the weights: there are fewer of it.
-        gradient = gradient / total[..., None]
-        delta = (gradient * result).sum(dim=-1)
+        gradient = gradient / total
+        delta = (gradient * result).sum(dim=-1, keepdim=True)
         query_gradient = torch.empty_like(query)
         key_gradient = torch.zeros_like(key, dtype=torch.float32)
         value_gradient = torch.zeros_like(value, dtype=torch.float32)
-        for head, rows, piece in _work(query, key, ctx.layout):
-            few = query[head, :, rows].flatten(0, 1)
-            keys, few_gradient = _seen(key[head], piece), gradient[head, :, rows].flatten(0, 1)
-            weights = _scores(query[head, :, rows], keys, piece).sub_(highest[head, :, rows].reshape(-1, 1)).exp_()
+        for head, rows, piece in _work(query, key, ctx.layout, ctx.groups):
+            few, few_gradient, keys = query[head, rows], gradient[head, rows], _seen(key[head], piece)
+            weights = _scores(few, keys, piece).sub_(highest[head, rows]).exp_()
             _add(value_gradient[head], piece, weights.t() @ few_gradient)
             change = few_gradient @ _seen(value[head], piece).t()
-            change.sub_(delta[head, :, rows].reshape(-1, 1)).mul_(weights)
-            query_gradient[head, :, rows] = (change @ keys).mul_(ctx.scale).view_as(query_gradient[head, :, rows])
+            change.sub_(delta[head, rows]).mul_(weights)
+            torch.mm(change, keys, out=query_gradient[head, rows])
             _add(key_gradient[head], piece, change.t() @ few)
-        return query_gradient, key_gradient.to(key.dtype), value_gradient.to(value.dtype), None, None
+        query_gradient.mul_(ctx.scale)
+        return query_gradient, key_gradient.to(key.dtype), value_gradient.to(value.dtype), None, None, None
 
 
-def _work(query: torch.Tensor, key: torch.Tensor, layout: Layout) -> Iterator[tuple[int, slice, Piece]]:
-    """Each head's pieces, and where in ``query`` their tokens are: the first tokens of the row may not be there.
+def _work(query: torch.Tensor, key: torch.Tensor, layout: Layout, groups: int) -> Iterator[tuple[int, slice, Piece]]:
+    """Each head's pieces, and where in ``query`` they are: the first tokens of the row may not be there.
 
     A head by itself, since on a CPU a batched product gives heads to threads, and 3 heads keep 2 threads waiting for
     each other.
     """
-    absent = key.shape[1] - query.shape[2]
+    absent = key.shape[1] - query.shape[1] // groups
     for head in range(key.shape[0]):
         for piece in _masked(layout, query.dtype, query.device):
             if piece.start >= absent:
-                yield head, slice(piece.start - absent, piece.end - absent), piece
+                yield head, slice((piece.start - absent) * groups, (piece.end - absent) * groups), piece
 
 
 def _seen(tensor: torch.Tensor, piece: Piece) -> torch.Tensor:
@@ -197,10 +201,10 @@ def _add(to: torch.Tensor, piece: Piece, gradient: torch.Tensor) -> None:
 
 
 def _scores(query: torch.Tensor, keys: torch.Tensor, piece: Piece) -> torch.Tensor:
-    """(G·S, K) masked scores of a piece's S tokens (G, S, D), scaled already, at the K keys that it sees."""
-    groups, tokens, _ = query.shape
-    scores = query.flatten(0, 1) @ keys.t()
-    scores.view(groups, tokens, -1)[:, :, piece.shared :] += piece.mask
+    """(S·G, K) masked scores of a piece's S tokens (S·G, D), scaled already, at the K keys that it sees."""
+    scores = query @ keys.t()
+    tokens = piece.end - piece.start
+    scores.view(tokens, -1, len(keys))[:, :, piece.shared :] += piece.mask[:, None]
     return scores
 
 
@@ -321,8 +325,11 @@ def shared_prefix_attention(
         key, value = torch.cat([prefix_key, key[0]], dim=1)[None], torch.cat([prefix_value, value[0]], dim=1)[None]
     if flex.available(query.device):
         return flex.pack_attention(query, key, value, prefix=layout.prefix, lengths=layout.lengths, scale=scale), None
-    queries = query[0].unflatten(0, (key.shape[1], -1))
-    return _PackAttention.apply(queries, key[0], value[0], layout, scale).flatten(0, 1).transpose(0, 1)[None], None
+    heads, (_, all_heads, tokens, width) = key.shape[1], query.shape
+    groups = all_heads // heads
+    rows = query[0].view(heads, groups, tokens, width).transpose(1, 2).reshape(heads, tokens * groups, width)
+    result = _PackAttention.apply(rows, key[0], value[0], layout, groups, scale)
+    return result.view(heads, tokens, groups, width).transpose(0, 1).reshape(1, tokens, all_heads, width), None
 
 
 AttentionInterface.register(NAME, shared_prefix_attention)
