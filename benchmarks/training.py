@@ -3,9 +3,9 @@
     python benchmarks/training.py [--spider DIR] [--model FOLDER|FILE] [--quick] [--json FILE]
 
 Against the original recipe of this project's name (batches of 4, padded to the longest, logits for every token) and
-against TRL's SFTTrainer on completions, the fastest of its own ways on this machine. All are float32 on a CPU, LoRA on
-all linear layers without dropout, AdamW, the same examples, as many a step, each in a process of its own, in turns. A
-ratio is the median of the rounds'. TRL and what it needs are put into a folder of their own, once.
+against TRL's SFTTrainer on completions, the fastest of its own ways on this machine. All have the base in the same
+type, LoRA on all linear layers without dropout, AdamW, the same examples, as many a step, each in a process of its own,
+in turns. A ratio is the median of the rounds'. TRL and what it needs are put into a folder of their own, once.
 """
 
 from __future__ import annotations
@@ -19,22 +19,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from sqlfocus.cli import SETTINGS
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.demo.small_model import fetch_smollm2
 from sqlfocus.evaluation.report import layout
-from sqlfocus.models import attention
-from sqlfocus.models.loading import default_device, find_model, load_base, load_tokenizer, quiet_peft
+from sqlfocus.models.loading import default_device, default_dtype, find_model, load_tokenizer
 from sqlfocus.training.dataset import load_dataset
-from sqlfocus.training.lora import speed_up
-from sqlfocus.training.loss import row_losses
-from sqlfocus.training.packing import Packing, Row, StepSampler, TokenizedExample, batches
+from sqlfocus.training.packing import StepSampler, TokenizedExample, batches
 from sqlfocus.training.plan import estimate, machine_speed, model_shape, pack_tokens
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +59,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=3, help="timed steps, after one to warm up (%(default)s)")
     parser.add_argument("--rounds", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--row_length", type=int, default=2048, help="ours (%(default)s)")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default=str(default_dtype(default_device())).removeprefix("torch."),
+        help="of the base, in all ways (what the hardware computes: %(default)s)",
+    )
     parser.add_argument("--max_length", type=int, default=2048, help="tokens of the longest example (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one step of 8 examples of at most 512 tokens")
     parser.add_argument("--json", type=Path, help="write the figures there")
@@ -83,6 +86,7 @@ def main() -> int:
     steps = [timed[0][:4], *timed]
     job = {
         "model": str(source.folder),
+        "dtype": args.dtype,
         "rank": 16,
         "learning_rate": 1e-4,
         "batch_size": 4,
@@ -91,7 +95,8 @@ def main() -> int:
     }
     job |= numbered(examples, steps)
     describe(args, source.folder.name, job)
-    figures = {**compare(args, job), **inner(source, job)}
+    figures = compare(args, job)
+    figures |= inner(source, job, figures["whole_seconds"])
     print()
     print(layout(["measure", "value"], [[name, f"{value:.4g}"] for name, value in figures.items()]))
     if args.json:
@@ -128,15 +133,18 @@ def describe(args: argparse.Namespace, model: str, job: dict[str, Any]) -> None:
     lengths = [len(prompt) + len(answer) for prompt, answer in job["examples"]]
     print(
         f"Machine: {platform.processor() or platform.machine()}, {job['threads']} threads, "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {default_device()}; torch {torch.__version__}\n"
+        f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {default_device()}, {job['dtype']}; "
+        f"torch {torch.__version__}\n"
         f"Model: {model}. Examples: {len(lengths)} of Spider, {statistics.mean(lengths):.0f} tokens on average, "
         f"{args.examples_per_step} a step, {args.steps} steps timed, {args.rounds} rounds"
     )
 
 
-def run(method: str, job: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Run the worker once; ``more`` is added to the job."""
-    environment = os.environ | {"TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false"}
+def worker(method: str, job: dict[str, Any], **more: Any) -> Any:
+    """What the worker writes; ``more`` is added to the job."""
+    environment = dict(os.environ) | {"TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false"}
+    if method in ("ours", "bare"):
+        environment |= SETTINGS
     if method == "trl":
         environment["PYTHONPATH"] = str(trl_folder())
     done = subprocess.run(
@@ -148,7 +156,12 @@ def run(method: str, job: dict[str, Any], **more: Any) -> dict[str, Any]:
     )
     if done.returncode:
         raise SystemExit(f"{method} failed:\n{done.stderr[-9000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def run(method: str, job: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A method's figures, with its ``speed`` in examples a second."""
+    figures: dict[str, Any] = worker(method, job, **more)
     figures["speed"] = figures["examples"] / figures["seconds"]
     return figures
 
@@ -172,10 +185,12 @@ def compare(args: argparse.Namespace, job: dict[str, Any]) -> dict[str, float]:
         others["steps"].append([timed.pop() for _ in step])
     short = {**others, "steps": [others["steps"][0], others["steps"][1][:8]]}
     ways = {}
-    for name, options in TRL_WAYS.items() if not args.quick else list(TRL_WAYS.items())[:1]:
+    for name, options in TRL_WAYS.items():
+        if args.quick:
+            break
         ways[name] = run("trl", short, options=options)["speed"]
         print(f"TRL {name}: {ways[name]:.3f} examples/s", flush=True)
-    best = max(ways, key=lambda name: ways[name])
+    best = max(ways, key=lambda name: ways[name], default="one by one")
     rounds = []
     for number in range(args.rounds):
         found = {"ours": run("ours", job), "original": run("original", others)}
@@ -199,67 +214,24 @@ def compare(args: argparse.Namespace, job: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def inner(source: Any, job: dict[str, Any]) -> dict[str, float]:
-    """In this process: packed against plain gradients, the loop's overhead, the share of the machine's speed."""
-    from peft import LoraConfig, get_peft_model
-
-    device = torch.device("cpu")
-    base = load_base(source, dtype=torch.float32)
-    base.set_attn_implementation(attention.NAME)
-    torch.manual_seed(0)
-    with quiet_peft():
-        model = get_peft_model(
-            base,
-            LoraConfig(r=job["rank"], lora_alpha=2 * job["rank"], target_modules="all-linear", task_type="CAUSAL_LM"),
-        )
-    speed_up(model)
-    model.train()
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    examples = [TokenizedExample(prompt, answer) for prompt, answer in job["examples"]]
-    steps = [[examples[number] for number in step] for step in job["steps"]]
-
-    def gradients(packs: list[list[Row]], packing: Packing) -> tuple[float, torch.Tensor]:
-        model.zero_grad()
-        loss = sum(_backward(one) for rows in packs for one in row_losses(model, rows, packing=packing, device=device))
-        return loss, torch.cat([parameter.grad.flatten() for parameter in trained])
-
-    with torch.no_grad():  # a fresh adapter's B is 0 and hides A's gradient
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.01)
-    few = steps[0][:4]
-    packed_loss, packed = gradients([[few[:2], few[2:]]], "prefix")
-    plain_loss, plain = gradients([[[example]] for example in few], "none")
-    difference = max(abs(packed_loss - plain_loss) / abs(plain_loss), float((packed - plain).norm() / plain.norm()))
-
-    optimizer = torch.optim.AdamW(trained, lr=job["learning_rate"])
-    seconds = []
-    packed_steps = [batches(step, packing="prefix", row_length=job["row_length"], batch_size=4) for step in steps]
-    for step in packed_steps:
-        started = time.perf_counter()
-        count = sum(len(example.answer) for rows in step for row in rows for example in row)
-        for rows in step:
-            for loss in row_losses(model, rows, packing="prefix", device=device):
-                (loss / count).backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        seconds.append(time.perf_counter() - started)
-    bare = sum(seconds[1:])
-    shape = model_shape(source, lora_rank=job["rank"], dtype=torch.float32)
-    flops = sum(estimate(shape, step, packing="prefix").flops for step in packed_steps[1:])
-    whole = run("ours", job)["seconds"]
+def inner(source: Any, job: dict[str, Any], whole: float) -> dict[str, float]:
+    """Packed against plain gradients, the loop's overhead over ``whole`` seconds, the share of the machine's speed."""
+    dtype = getattr(torch, job["dtype"])
+    difference = worker("difference", job)
+    alone = run("bare", job)["seconds"]
+    speed = machine_speed(default_device(), dtype)
+    shape = model_shape(source, lora_rank=job["rank"], dtype=dtype)
+    packed = []
+    for step in job["steps"][1:]:
+        examples = [TokenizedExample(*job["examples"][number]) for number in step]
+        packed += batches(examples, packing="prefix", row_length=job["row_length"], batch_size=4)
     return {
         "gradient_difference": difference,
-        "loop_overhead": whole / bare - 1,
-        "utilisation": flops / bare / machine_speed(default_device(), torch.float32),
-        "tokens_per_second": sum(pack_tokens(rows, "prefix") for step in packed_steps[1:] for rows in step) / bare,
+        "loop_overhead": whole / alone - 1,
+        "utilisation": estimate(shape, packed, packing="prefix").flops / alone / speed,
+        "machine_gflops": speed / 1e9,
+        "tokens_per_second": sum(pack_tokens(rows, "prefix") for rows in packed) / alone,
     }
-
-
-def _backward(loss: torch.Tensor) -> float:
-    loss.backward()
-    return float(loss.detach())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """One way of training, timed in a process of its own: ``worker.py METHOD`` reads a job on stdin, writes figures.
 
+The methods: ``ours``, ``bare`` (ours without the loop), ``original``, ``trl``; ``difference`` writes one number.
 The job (JSON): ``model`` a folder; ``examples`` pairs of prompt and answer tokens; ``steps`` lists of their numbers;
-``rank``, ``learning_rate``, ``batch_size``, ``row_length``, ``threads``, ``options``. The figures (JSON, the last
-line): ``seconds`` of all steps but the first and ``examples`` in them, ``losses`` of each step, ``peak`` bytes.
+``dtype``, ``rank``, ``learning_rate``, ``batch_size``, ``row_length``, ``threads``, ``options``. The figures (JSON, the
+last line): ``seconds`` of all steps but the first and ``examples`` in them, ``losses`` of each step, ``peak`` bytes.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class Clock(TrainerCallback):
             self.losses.append(logs["loss"])
 
 
-def adapted(job: dict[str, Any]) -> Any:
-    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+def adapted(job: dict[str, Any], *, dtype: str | None = None) -> Any:
+    """The model with LoRA as PEFT has it: on a bfloat16 base the adapter is float32."""
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=getattr(torch, dtype or job["dtype"]))
     model.config.use_cache = False
     torch.manual_seed(0)
     lora = LoraConfig(
@@ -78,14 +80,33 @@ def sequences(job: dict[str, Any]) -> Iterator[dict[str, list[int]]]:
             yield {"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}
 
 
+def quick(job: dict[str, Any], *, dtype: str | None = None) -> Any:
+    """The model as :func:`sqlfocus.training.finetune.build_model` makes it ready."""
+    from sqlfocus.models import attention
+    from sqlfocus.training.head import fuse_loss
+    from sqlfocus.training.lora import speed_up
+    from sqlfocus.training.machine import keep_freed_memory
+
+    keep_freed_memory()
+    model = adapted(job, dtype=dtype)
+    model.set_attn_implementation(attention.NAME)
+    speed_up(model)
+    fuse_loss(model)
+    return model.train()
+
+
+def tokenized(job: dict[str, Any]) -> list[Any]:
+    from sqlfocus.training.packing import TokenizedExample
+
+    return [TokenizedExample(prompt, answer) for prompt, answer in job["examples"]]
+
+
 def ours(job: dict[str, Any]) -> tuple[Clock, int]:
     """This project's trainer, packing by shared prefix."""
     from transformers.trainer_callback import PrinterCallback
 
-    from sqlfocus.models import attention
     from sqlfocus.training.arguments import FinetuneArguments
-    from sqlfocus.training.lora import speed_up
-    from sqlfocus.training.packing import StepSampler, TokenizedExample
+    from sqlfocus.training.packing import StepSampler
     from sqlfocus.training.trainer import PackedTrainer
 
     class Given(StepSampler):
@@ -97,11 +118,8 @@ def ours(job: dict[str, Any]) -> tuple[Clock, int]:
         def order(self) -> list[list[list[int]]]:
             return [[step] for step in self.steps]  # type: ignore[list-item]
 
-    model = adapted(job)
-    model.set_attn_implementation(attention.NAME)
-    speed_up(model)
-    examples = [TokenizedExample(prompt, answer) for prompt, answer in job["examples"]]
-    more = flags(job, row_length=job["row_length"], **job["options"])
+    model, examples = quick(job), tokenized(job)
+    more = flags(job, row_length=job["row_length"], dtype=job["dtype"])
     args = FinetuneArguments(**more)
     trainer = PackedTrainer(model=model, args=args, train_examples=examples, sampler=Given(job["steps"]))
     trainer.remove_callback(PrinterCallback)
@@ -171,6 +189,61 @@ def trl(job: dict[str, Any]) -> tuple[Clock, int]:
     return _timed(trainer), len(rows) - first
 
 
+def bare(job: dict[str, Any]) -> tuple[Clock, int]:
+    """Forward, backward and optimizer of this project's steps alone, with no loop around them."""
+    from sqlfocus.training.loss import row_losses
+    from sqlfocus.training.packing import batches
+
+    model, examples = quick(job), tokenized(job)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=job["learning_rate"])
+    steps = [[examples[number] for number in step] for step in job["steps"]]
+    packed = [batches(step, packing="prefix", row_length=job["row_length"], batch_size=4) for step in steps]
+    clock = Clock()
+    for number, packs in enumerate(packed):
+        count = sum(len(example.answer) for rows in packs for row in rows for example in row)
+        for rows in packs:
+            for loss in row_losses(model, rows, packing="prefix", device=device):
+                (loss / count).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        clock.ended = time.perf_counter()
+        if number == 0:
+            clock.started = clock.ended
+    return clock, sum(len(step) for step in job["steps"][1:])
+
+
+def gradient_difference(job: dict[str, Any]) -> float:
+    """The largest relative difference of loss and LoRA gradient of a few examples, packed in two rows against padded."""
+    from sqlfocus.training.loss import row_losses
+
+    model = quick(job, dtype="float32")
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with torch.no_grad():  # a fresh adapter's B is 0 and hides A's gradient
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.01)
+
+    def found(packs: list[list[list[Any]]], packing: Any) -> tuple[float, torch.Tensor]:
+        model.zero_grad()
+        total = 0.0
+        for rows in packs:
+            for loss in row_losses(model, rows, packing=packing, device=torch.device("cpu")):
+                loss.backward()
+                total += float(loss.detach())
+        return total, torch.cat([parameter.grad.flatten() for parameter in trained])
+
+    few = [tokenized(job)[number] for number in job["steps"][0][:4]]
+    packed_loss, packed = found([[few[:2], few[2:]]], "prefix")
+    plain_loss, plain = found([[few]], "none")
+    return max(abs(packed_loss - plain_loss) / abs(plain_loss), float((packed - plain).norm() / plain.norm()))
+
+
 def _timed(trainer: Any) -> Clock:
     from transformers.trainer_callback import PrinterCallback
 
@@ -184,7 +257,10 @@ def _timed(trainer: Any) -> Clock:
 def main() -> None:
     job = json.load(sys.stdin)
     torch.set_num_threads(job["threads"])
-    clock, count = {"ours": ours, "original": original, "trl": trl}[sys.argv[1]](job)
+    if sys.argv[1] == "difference":
+        print("\n" + json.dumps(gradient_difference(job)))
+        return
+    clock, count = {"ours": ours, "bare": bare, "original": original, "trl": trl}[sys.argv[1]](job)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated()
