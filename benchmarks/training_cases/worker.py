@@ -219,7 +219,7 @@ def bare(job: dict[str, Any]) -> tuple[Clock, int]:
 
 
 def gradient_difference(job: dict[str, Any]) -> float:
-    """The largest relative difference of loss and LoRA gradient of a few examples, packed in two rows against padded."""
+    """The largest relative difference of loss and LoRA gradient, a few examples packed in two rows against padded."""
     from sqlfocus.training.loss import row_losses
 
     model = quick(job, dtype="float32")

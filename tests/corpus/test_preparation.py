@@ -50,6 +50,13 @@ def test_schema_texts_come_from_databases_or_else_from_tables_json(spider, tmp_p
     ]
 
 
+def test_schema_texts_can_be_without_sample_values(spider, tmp_path):
+    rows = {"train": spider.train, "dev": spider.dev}
+    prepared = prepare(rows, tmp_path / "data", files=spider.files, tables=spider.tables, max_values=0)
+    assert "(name:TEXT)" in prepared.schemas["music"]
+    assert prepared.notes == ["no database file, so no sample values in the schema text: lost"]
+
+
 def test_a_broken_database_is_said_and_tables_json_used(spider, tmp_path):
     spider.files["music"].write_bytes(b"not a database" * 100)
     rows = {"train": spider.train, "dev": spider.dev}

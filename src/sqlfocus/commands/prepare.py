@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlfocus.errors import UserError
+from sqlfocus.schema.mschema import MAX_VALUES
+
 if TYPE_CHECKING:
     from sqlfocus.corpus.preparation import Prepared, Row
     from sqlfocus.corpus.prompt import Prompt
@@ -29,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind.add_argument("--source", type=Path, required=True, help=what)
         kind.add_argument("--output", type=Path, default=Path("data"), help="folder to write to (default: data)")
         kind.add_argument("--force", action="store_true", help="replace data files and schema texts that are there")
+        kind.add_argument(
+            "--max_values",
+            type=int,
+            metavar="N",
+            default=MAX_VALUES,
+            help="sample values a column at most in the schema texts (default: %(default)s; 0: none)",
+        )
         kind.add_argument("--tokenizer", help="count tokens with this model's tokenizer, in place of characters")
     spider.add_argument(
         "--download",
@@ -45,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Read everything, then write, then say what came of it."""
     from sqlfocus.corpus.preparation import PARTS, check_free, data_file
 
+    if args.max_values < 0:
+        raise UserError(f"--max_values is {args.max_values}; it is 0 or more")
     check_free([data_file(args.output, part) for part in PARTS], force=args.force)
     measure, unit = _measure(args.tokenizer)
     prepared = {"spider": _spider, "bird": _bird, "jsonl": _jsonl}[args.kind](args)
@@ -73,7 +85,14 @@ def _benchmark(args: argparse.Namespace, found: Benchmark) -> Prepared:
     from sqlfocus.corpus.preparation import prepare
 
     rows: dict[str, Sequence[Row]] = {"train": found.train, "dev": found.dev}
-    prepared = prepare(rows, args.output, files=found.files, tables=found.tables, force=args.force)
+    prepared = prepare(
+        rows,
+        args.output,
+        files=found.files,
+        tables=found.tables,
+        max_values=args.max_values,
+        force=args.force,
+    )
     for part, count in found.empty.items():
         prepared.left_out[part]["no text in question or SQL"] += count
     return prepared
@@ -84,7 +103,6 @@ def _jsonl(args: argparse.Namespace) -> Prepared:
     from sqlfocus.corpus.preparation import prepare, split
     from sqlfocus.corpus.readers import read_training_rows
     from sqlfocus.corpus.spider import find_database
-    from sqlfocus.errors import UserError
 
     if not 0 <= args.dev_share < 1:
         raise UserError(f"--dev_share {args.dev_share}: a share is a number from 0 to below 1")
@@ -97,7 +115,14 @@ def _jsonl(args: argparse.Namespace) -> Prepared:
             path = find_database(args.databases, db_id)
             if path is not None:
                 files[db_id] = path
-    return prepare(split(rows, args.dev_share), args.output, files=files, tables={}, force=args.force)
+    return prepare(
+        split(rows, args.dev_share),
+        args.output,
+        files=files,
+        tables={},
+        max_values=args.max_values,
+        force=args.force,
+    )
 
 
 def _measure(tokenizer_name: str | None) -> tuple[Measure, str]:

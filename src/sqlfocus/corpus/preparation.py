@@ -85,9 +85,12 @@ def prepare(
     *,
     files: Mapping[str, Path],
     tables: Mapping[str, Database],
+    max_values: int | None = None,
     force: bool = False,
 ) -> Prepared:
     """Choose the rows to keep and make the schema texts of the databases that they ask.
+
+    The texts have ``max_values`` sample values a column at most (:func:`~sqlfocus.schema.database.read_database`).
 
     Left out are rows that say the same as one before them (in ``train`` only: a benchmark's questions are counted as
     they are published), rows whose SQL its database refuses or, without a database, cannot be parsed, and rows for
@@ -104,7 +107,7 @@ def prepare(
     targets = [schema_file(folder, db_id) for db_id in db_ids if db_id in files or db_id in tables]
     check_free([*(data_file(folder, part) for part in PARTS), *targets], force=force)
     prepared = Prepared({part: [] for part in rows})
-    readable = _add_schemas(prepared, db_ids, folder, files, tables)
+    readable = _add_schemas(prepared, db_ids, folder, files, tables, max_values)
     for part, given in rows.items():
         fit = {id(row) for row in _fit_rows(given, readable, prepared, prepared.left_out[part])}
         seen: set[tuple[str, ...]] = set()
@@ -155,6 +158,7 @@ def _add_schemas(
     folder: Path,
     files: Mapping[str, Path],
     tables: Mapping[str, Database],
+    max_values: int | None,
 ) -> dict[str, Path]:
     """Fill in the schema texts; return those of ``files`` that could be read."""
     readable: dict[str, Path] = {}
@@ -163,10 +167,12 @@ def _add_schemas(
         database = None
         if db_id in files:
             try:
-                database = replace(read_database(str(files[db_id])), name=db_id)
+                database = replace(read_database(str(files[db_id]), max_values=max_values), name=db_id)
                 readable[db_id] = files[db_id]
                 prepared.notes += [f"{db_id}: {warning}" for warning in database.warnings]
-                if not any(column.examples for table in database.tables for column in table.columns):
+                if max_values != 0 and not any(
+                    column.examples for table in database.tables for column in table.columns
+                ):
                     without_rows.append(db_id)
             except UserError as error:
                 prepared.notes.append(str(error))
