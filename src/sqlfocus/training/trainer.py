@@ -12,12 +12,11 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerControl
 
-from sqlfocus.corpus.prefix import shared_length
-from sqlfocus.errors import UserError
 from sqlfocus.training.arguments import FinetuneArguments
-from sqlfocus.training.loss import row_batch, row_losses, token_losses
+from sqlfocus.training.check import check_packing
+from sqlfocus.training.loss import row_losses
 from sqlfocus.training.packing import Row, StepLoader, StepSampler, TokenizedExample, batches
-from sqlfocus.training.plan import pack_tokens, run_dtype
+from sqlfocus.training.plan import pack_tokens
 
 Measure = Callable[[Any], Mapping[str, float]]
 """Given the model in evaluation mode, measures it; the names get the prefix ``eval_``."""
@@ -83,31 +82,6 @@ class PackedTrainer(Trainer):
             share_rows=not self.args.in_shards,
         )
 
-    def _check_packing(self, model: torch.nn.Module, packs: Sequence[Sequence[Row]]) -> None:
-        """Compare a small pack of the first step's, computed as in training, with transformers' own way for the same.
-
-        Raises:
-            UserError: the largest difference of an answer token's loss is more than rounding.
-        """
-        self.checked = True
-        few = small_pack(max((row for rows in packs for row in rows), key=len))
-        with torch.no_grad(), self.compute_loss_context_manager():
-            model.train()
-            for module in model.modules():
-                if isinstance(module, torch.nn.Dropout):
-                    module.eval()
-            packed = token_losses(model, row_batch(few, "prefix", self.args.device)).flatten()
-            model.eval()
-            plain_batch = row_batch(few, "none", self.args.device)
-            plain = token_losses(model, plain_batch, fused=False)[plain_batch.labels != -100]
-        largest = float((packed - plain).abs().max())
-        rounding = 1e-3 if run_dtype(self.args) == torch.float32 else 0.3
-        if not largest < rounding:
-            raise UserError(
-                f"packed and alone, an answer token's loss differs by {largest:.2g}, where rounding explains "
-                f"{rounding:g}: this model cannot be packed; go on with --packing none"
-            )
-
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         count = sum(len(example.answer) for step in batch_samples for example in _examples(step["packs"]))
         total = torch.tensor(count, device=device)
@@ -118,7 +92,10 @@ class PackedTrainer(Trainer):
     ) -> torch.Tensor:
         packs = inputs["packs"]
         if not self.checked:
-            self._check_packing(model, packs)
+            self.checked = True
+            unwrapped = self.accelerator.unwrap_model(model) if not self.args.in_shards else model
+            whole = not self.args.in_shards and self.args.train_mode != "qlora"
+            check_packing(unwrapped, packs, self.args.device, whole=whole)
         model.train()
         # The optimizer averages gradients over processes; the mean wanted is over tokens of all of them.
         scale = self.accelerator.num_processes / num_items_in_batch
@@ -183,14 +160,6 @@ class PackedTrainer(Trainer):
 
 def _examples(packs: Sequence[Sequence[Row]]) -> Iterator[TokenizedExample]:
     return (example for rows in packs for row in rows for example in row)
-
-
-def small_pack(row: Row) -> Row:
-    """Two of the row's examples, or its only one, each shortened to what shows whether packing is right."""
-    few = row[:2]
-    prefix = shared_length([example.prompt for example in few]) if len(few) > 1 else 0
-    start = max(0, prefix - 64)
-    return [TokenizedExample(example.prompt[start : prefix + 64], example.answer[:32]) for example in few]
 
 
 def peak_memory() -> int:
