@@ -50,12 +50,12 @@ def main() -> int:
         print("--plot needs matplotlib: pip install matplotlib. Nothing is measured.")
         return 2
     if args.quick:
-        args.steps, args.examples_per_step, args.max_seq_length, args.questions = 3, 4, 200, 8
+        args.steps, args.examples_per_step, args.max_seq_length, args.questions = 3, 4, 384, 8
     args.steps = args.steps or {"packing": 200, "databases": 64}[args.study]
     args.examples_per_step = args.examples_per_step or {"packing": 8, "databases": 32}[args.study]
     with tempfile.TemporaryDirectory() as made:
         folder = args.folder or Path(made)
-        data = prepared(args.spider, folder / "spider")
+        data = prepared(args.spider, folder / "spider", held=12 if args.quick else 128)
         figures, curves = {"packing": packing, "databases": databases}[args.study](args, data, folder)
     print()
     print(layout(["measure", "value"], [[name, f"{value:.4g}"] for name, value in figures.items()]))
@@ -74,12 +74,12 @@ def command(*words: str) -> str:
     return done.stdout + done.stderr
 
 
-def prepared(spider: Path, folder: Path) -> Path:
-    """Spider's data files, with 128 of the dev questions as ``held.jsonl``."""
+def prepared(spider: Path, folder: Path, *, held: int) -> Path:
+    """Spider's data files, with ``held`` of the dev questions as ``held.jsonl``."""
     if not (folder / "held.jsonl").is_file():
         command("prepare", "spider", "--source", str(spider), "--output", str(folder), "--max_values", "0", "--force")
         rows = (folder / "dev_data.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / "held.jsonl").write_text("".join(rows[:: len(rows) // 128][:128]), encoding="utf-8")
+        (folder / "held.jsonl").write_text("".join(rows[:: len(rows) // held][:held]), encoding="utf-8")
     return folder
 
 
@@ -143,7 +143,7 @@ def packing(args: argparse.Namespace, data: Path, folder: Path) -> tuple[dict[st
                 packing=way,
                 seed=seed,
                 eval_file=data / "held.jsonl",
-                eval_steps=max(1, args.steps // 10),
+                eval_steps=args.steps // 10 or args.steps,
             )
             held_out[way].append(held[-1][1])
             trained[way].append(last(losses))

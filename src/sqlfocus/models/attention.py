@@ -54,6 +54,10 @@ class Layout:
             end += length
         return [*found, (start, end, self.prefix)] if start < end else found
 
+    def scores(self) -> int:
+        """How many scores are computed in one head, those that a mask throws away among them."""
+        return sum((end - start) * (shared + end - start) for start, end, shared in self.pieces())
+
 
 PIECE_TOKENS = 192
 """About how many tokens make a piece: fewer are more calls, more are more scores that the mask throws away."""

@@ -29,11 +29,13 @@ def check_packing(model: torch.nn.Module, packs: Sequence[Sequence[Row]], device
     """
     few = small_pack(max((row for rows in packs for row in rows), key=len))
     exact = all(parameter.dtype == torch.float32 for parameter in model.parameters())
-    if not exact:
-        _compare(_differences(model, few, device).mean(), ROUNDING["rounded"])
-    if exact or whole:
+    if exact:
+        _compare(_differences(model, few, device).max(), ROUNDING["float32"])
+        return
+    _compare(_differences(model, few, device).mean(), ROUNDING["rounded"])
+    if whole:
         with in_float32(model):
-            _compare(_differences(model, few, device).max(), ROUNDING["float32" if exact else "float32 layers"])
+            _compare(_differences(model, few, device).max(), ROUNDING["float32 layers"])
 
 
 def _differences(model: torch.nn.Module, few: Row, device: torch.device) -> torch.Tensor:

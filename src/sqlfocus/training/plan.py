@@ -118,11 +118,8 @@ def _scores(rows: Sequence[Row], packing: Packing) -> int:
     if packing == "none":
         return sum(len(row) * max(len(example) for example in row) ** 2 for row in rows)
     prefix = _prefix(rows)
-    layouts = [Layout(prefix, tuple(len(example) - prefix for example in row)) for row in rows]
-    of_branches = sum((end - start) * (shared + end - start) for one in layouts for start, end, shared in one.pieces())
-    return of_branches - (len(rows) - 1) * sum(
-        (end - start) * (shared + end - start) for start, end, shared in Layout(prefix, ()).pieces()
-    )
+    of_rows = sum(Layout(prefix, tuple(len(example) - prefix for example in row)).scores() for row in rows)
+    return of_rows - (len(rows) - 1) * Layout(prefix, ()).scores()
 
 
 def _held(rows: Sequence[Row], packing: Packing) -> int:
