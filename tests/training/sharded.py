@@ -1,11 +1,12 @@
 """Run under torchrun with a base's type: one packed step in FSDP2's shards, and whole; prints the difference."""
 
+import os
 import random
 import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
-from torch.distributed import destroy_process_group, get_rank, init_process_group
+from torch.distributed import barrier, destroy_process_group, get_rank, init_process_group
 from torch.distributed.fsdp import fully_shard
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -63,7 +64,10 @@ def main():
     assert all(torch.equal(gathered[name], kept[name]) for name in kept)
     if get_rank() == 0:
         print(f"loss {abs(loss - whole_loss) / whole_loss:.2e} gradient {difference:.2e}")
+    barrier()
     destroy_process_group()
+    sys.stdout.flush()
+    os._exit(0)  # all is said and checked; in Python's own end one of PyTorch's threads aborts the process now and then
 
 
 if __name__ == "__main__":
