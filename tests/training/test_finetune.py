@@ -143,6 +143,22 @@ def test_an_example_that_does_not_fit_is_left_out_and_counted(tiny_model, data, 
     assert "Left out    1 examples of more than 200 tokens (farm 1)" in done.stderr
 
 
+@pytest.mark.parametrize("more", [[], ["--gradient_checkpointing", "true"]], ids=["", "checkpointed"])
+def test_qlora_learns_and_its_adapter_answers_on_the_whole_base(more, tiny_model, data, tmp_path):
+    for way in ("prefix", "none"):
+        flags = ["--train_mode", "qlora", "--max_steps", "4", "--lora_dropout", "0", "--dtype", "float32", *more]
+        done = finetune(tiny_model, data, tmp_path / way, "--packing", way, *flags)
+        assert "compute as PEFT has them," not in done.stderr
+        losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stderr.splitlines() if ": loss " in line]
+        assert len(losses) == 4
+        assert losses[-1] < losses[0]
+        trained = weights(tmp_path / way)
+        assert all(bool(weight.any()) for name, weight in trained.items() if "lora_B" in name)
+    engine, template = load_engine(str(tmp_path / "prefix" / "adapter" / "tiny-llama-lora"))
+    prompt = template.prompt(schema=SCHEMA.format("farm"), question="Who is older than 25?")
+    assert engine.complete([prompt], max_new_tokens=4)
+
+
 REFUSALS = {
     "missing train file": (["--train_file", "nowhere.jsonl"], "nowhere.jsonl: no such training file"),
     "missing eval file": (["--eval_file", "nowhere.jsonl"], "nowhere.jsonl: no such evaluation file"),
@@ -151,7 +167,8 @@ REFUSALS = {
     "unknown template": (["--prompt_template", "mine"], "mine: no such prompt template"),
     "nothing fits": (["--max_seq_length", "10"], "none of its 36 examples fits in 10 tokens"),
     "no rank": (["--lora_rank", "0"], "--lora_rank 0: it must be 1 or more"),
-    "qlora without a GPU": (["--train_mode", "qlora"], "qlora needs an NVIDIA GPU"),
+    "qlora without bitsandbytes": (["--train_mode", "qlora"], "qlora needs bitsandbytes: pip install bitsandbytes"),
+    "qlora in shards": (["--train_mode", "qlora", "--fsdp", "full_shard"], "holds the 4-bit weights whole"),
     "nothing to resume": (["--resume_from_checkpoint", "last"], "no checkpoint to resume from"),
     "not a checkpoint": (["--resume_from_checkpoint", "nowhere"], "nowhere: no checkpoint there"),
     "wrong flag": (["--learning_rat", "1"], "--learning_rat"),
@@ -164,8 +181,8 @@ REFUSALS = {
 def test_what_cannot_be_done_is_refused_in_one_line(case, tiny_model, data, tmp_path, capsys, monkeypatch):
     from sqlfocus.cli import run_verb
 
-    if case == "qlora without a GPU" and torch.cuda.is_available():
-        pytest.skip("this machine has a GPU")
+    if case == "qlora without bitsandbytes":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.delenv("SWANLAB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     flags, message = REFUSALS[case]

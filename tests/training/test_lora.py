@@ -2,10 +2,11 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.lora import LoraLayer
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from small_models import TINY_SHAPE
-from sqlfocus.models.loading import quiet_peft
+from sqlfocus.models.loading import Source, load_base, quiet_peft
 from sqlfocus.training.lora import speed_up
 
 
@@ -86,3 +87,40 @@ def test_under_autocast_gradients_are_pefts(base):
     for name, gradient in fast.items():
         assert gradient.dtype == torch.float32
         assert (gradient - plain[name]).norm() < 0.1 * plain[name].norm(), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_on_a_base_in_4_bits_gradients_are_pefts(dtype, dropout, tmp_path):
+    torch.manual_seed(0)
+    Qwen2ForCausalLM(Qwen2Config(**TINY_SHAPE)).save_pretrained(tmp_path)
+
+    def found(sped_up):
+        base = load_base(Source(tmp_path), dtype=dtype, four_bits=True).cpu()
+        torch.manual_seed(0)
+        config = LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules="all-linear")
+        with quiet_peft():
+            made = get_peft_model(base, config)
+        with torch.no_grad():
+            for name, parameter in made.named_parameters():
+                if "lora_B" in name:
+                    parameter.normal_(std=0.1)
+        packed = [layer.base_layer.weight for layer in made.modules() if isinstance(layer, LoraLayer)]
+        assert all(weight.dtype == torch.uint8 and weight.quant_state.quant_type == "nf4" for weight in packed)
+        assert sum(weight.numel() for weight in packed) * 2 == sum(
+            weight.quant_state.shape.numel() for weight in packed
+        )
+        before = [weight.clone() for weight in packed]
+        made.eval()(input_ids=torch.arange(40).view(2, 20))  # an answer leaves the weights as they are
+        assert all(torch.equal(one, other) for one, other in zip(before, packed, strict=True))
+        if sped_up:
+            assert speed_up(made) == 14
+        return gradients(made.train())
+
+    (plain_loss, plain), (fast_loss, fast) = found(False), found(True)
+    assert len(plain) == len(fast) == 28
+    near = 1e-5 if dtype == torch.float32 else 5e-2
+    torch.testing.assert_close(fast_loss, plain_loss, rtol=near / 10, atol=0)
+    for name, gradient in fast.items():
+        assert gradient.dtype == torch.float32
+        assert (gradient - plain[name]).norm() < near * plain[name].norm(), name

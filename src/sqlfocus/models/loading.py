@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from sqlfocus.errors import UserError, first_line
 from sqlfocus.files import sha256
 from sqlfocus.models.dequantize import dequantized
 from sqlfocus.models.record import ModelRecord, read_record
-
-if TYPE_CHECKING:
-    from transformers import BitsAndBytesConfig
 
 HUBS = ("huggingface", "modelscope")
 ADAPTER_CONFIG = "adapter_config.json"
@@ -141,21 +145,36 @@ def default_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def load_base(
-    source: Source, *, dtype: torch.dtype | Literal["auto"], quantization: BitsAndBytesConfig | None = None
-) -> PreTrainedModel:
-    """Load a base model's weights, on the CPU unless quantized; ``auto`` keeps the type that they are stored in.
+def load_base(source: Source, *, dtype: torch.dtype | Literal["auto"], four_bits: bool = False) -> PreTrainedModel:
+    """Load a base model's weights, on the CPU; ``auto`` keeps the type that they are stored in.
+
+    With ``four_bits`` its linear layers are packed by bitsandbytes as QLoRA's NF4 (Dettmers et al., 2023, arXiv
+    2305.14314), their scales too, on the best device there is; the output layer, embeddings and norms stay as they are.
 
     Raises:
         UserError: the weights cannot be loaded.
     """
     kwargs: dict[str, Any] = {}
-    if quantization is not None:
+    if four_bits:
+        # bitsandbytes misses a kernel for answering on a CPU with AVX512-BF16, loudly; training takes none of it.
+        logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
         kwargs = {"quantization_config": quantization, "device_map": {"": default_device()}}
     try:
-        return AutoModelForCausalLM.from_pretrained(source.folder, dtype=dtype, use_safetensors=True, **kwargs)
+        model = AutoModelForCausalLM.from_pretrained(source.folder, dtype=dtype, use_safetensors=True, **kwargs)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{source.folder}: the model cannot be loaded ({first_line(error)})") from error
+    if four_bits:
+        for module in model.modules():
+            # Else the first answer on such a CPU rearranges the weights in place, and training goes on with those.
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                module.support_avx512bf16_for_cpu = False
+    return model
 
 
 @contextmanager

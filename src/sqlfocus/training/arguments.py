@@ -55,7 +55,7 @@ class FinetuneArguments(TrainingArguments):
     lora_alpha: float = field(default=32, metadata={"help": "LoRA's alpha; the update is scaled by alpha / rank"})
     lora_dropout: float = field(default=0.05, metadata={"help": "dropout before LoRA's first matrix"})
     train_mode: Literal["lora", "qlora"] = field(
-        default="lora", metadata={"help": "qlora holds the base in 4 bits (CUDA and bitsandbytes)"}
+        default="lora", metadata={"help": "qlora holds the base in 4 bits (needs bitsandbytes)"}
     )
     dtype: Literal["auto", "float32", "bfloat16"] = field(
         default="auto",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch.distributed.tensor import DTensor
 from transformers.integrations import is_deepspeed_zero3_enabled
@@ -51,7 +51,7 @@ def check(args: FinetuneArguments) -> None:
     """Refuse before any download what the machine or the files cannot do.
 
     Raises:
-        UserError: qlora without CUDA or bitsandbytes, a missing file, an unknown template, a save folder in use.
+        UserError: qlora without bitsandbytes or in shards, a missing file, an unknown template, a save folder in use.
     """
     template_named(args.prompt_template)
     if not Path(args.train_file).is_file():
@@ -77,8 +77,11 @@ def check(args: FinetuneArguments) -> None:
             "leave it out, and run `sqlfocus evaluate` afterwards"
         )
     if args.train_mode == "qlora":
-        if not torch.cuda.is_available():
-            raise UserError("--train_mode qlora needs an NVIDIA GPU: 4-bit weights have no CPU or MPS kernels here")
+        if args.in_shards:
+            raise UserError(
+                "--train_mode qlora holds the 4-bit weights whole on each device, which FSDP and DeepSpeed cut; leave "
+                "out one or the other"
+            )
         if importlib.util.find_spec("bitsandbytes") is None:
             raise UserError("--train_mode qlora needs bitsandbytes: pip install bitsandbytes")
 
@@ -124,24 +127,10 @@ def adapter_folder(args: FinetuneArguments) -> Path:
 def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     """The base model with a fresh LoRA adapter on all its linear layers."""
     dtype = run_dtype(args)
-    if args.train_mode == "qlora":
-        from transformers import BitsAndBytesConfig
-
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
-        base = prepare_model_for_kbit_training(
-            load_base(source, dtype=dtype, quantization=quantization),
-            use_gradient_checkpointing=bool(args.gradient_checkpointing),
-        )
-    else:
-        base = load_base(source, dtype=dtype)
-        if args.gradient_checkpointing:
-            # Without it a checkpointed block has no input that needs a gradient, and LoRA learns nothing.
-            base.enable_input_require_grads()
+    base = load_base(source, dtype=dtype, four_bits=args.train_mode == "qlora")
+    if args.gradient_checkpointing:
+        # Without it a checkpointed block has no input that needs a gradient, and LoRA learns nothing.
+        base.enable_input_require_grads()
     base.config.use_cache = False
     base.set_attn_implementation(attention.NAME)
     torch.manual_seed(args.seed)

@@ -23,6 +23,8 @@ from sqlfocus.training.packing import Packing, Row, StepSampler, batches
 UTILISATION = 0.5
 """The share of one large matrix product's speed that a step reaches: measured 0.47 in bfloat16 and 0.6 in float32, each
 on two cores (docs/log.md)."""
+FOUR_BITS = 0.516
+"""Bytes of a weight in QLoRA's 4 bits with its share of the scales: 4.127 bits (arXiv 2305.14314, section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class ModelShape:
         trainable: LoRA's weights.
         hidden, intermediate, layers, vocabulary: as in the model's configuration.
         attention: a layer's query heads times their width.
-        bytes: a weight's size.
-        bits: a base weight's size where the base is quantized, else 8 × ``bytes``.
+        bytes: the size of a number that is computed with.
+        base: the base's size in bytes.
     """
 
     parameters: int
@@ -48,7 +50,7 @@ class ModelShape:
     vocabulary: int
     attention: int
     bytes: int
-    bits: int
+    base: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,11 @@ def model_shape(source: Source, *, lora_rank: int, dtype: torch.dtype, four_bits
     output = model.get_output_embeddings()
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module is not output]
     width = int(dtype.itemsize)
+    parameters = sum(int(parameter.numel()) for parameter in model.parameters())
+    matrices = sum(module.in_features * module.out_features for module in linear)
     return ModelShape(
-        parameters=sum(int(parameter.numel()) for parameter in model.parameters()),
-        matrices=sum(module.in_features * module.out_features for module in linear),
+        parameters=parameters,
+        matrices=matrices,
         trainable=sum(lora_rank * (module.in_features + module.out_features) for module in linear),
         hidden=int(config.hidden_size),
         intermediate=int(config.intermediate_size),
@@ -91,7 +95,7 @@ def model_shape(source: Source, *, lora_rank: int, dtype: torch.dtype, four_bits
         vocabulary=int(config.vocab_size),
         attention=_attention_width(config),
         bytes=width,
-        bits=4 if four_bits else 8 * width,
+        base=parameters * width - int(matrices * (width - FOUR_BITS) if four_bits else 0),
     )
 
 
@@ -135,9 +139,9 @@ def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Pack
 
     Operations: a linear layer's product forward and the one for its input's gradient backward (its weights are frozen),
     LoRA's three times its forward, attention's two products forward and five backward, and the output layer at the
-    answers' tokens. Memory: weights, LoRA's gradients and Adam's two moments in float32, and the longest row's
-    activations, of which the backward pass of one decoder layer keeps about 20 hidden and 5 intermediate vectors a
-    token; and the logits of some of its answers.
+    answers' tokens. Memory: the base; LoRA's weights, gradients and Adam's two moments in float32; the longest
+    row's activations, of which the backward pass of one decoder layer keeps about 20 hidden and 5 intermediate
+    vectors a token; and the logits of some of its answers.
     """
     lengths = [_held(rows, packing) for rows in packs]
     tokens = sum(pack_tokens(rows, packing) for rows in packs)
@@ -157,7 +161,7 @@ def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Pack
         plain_tokens=sum(len(example) for rows in packs for row in rows for example in row),
         longest_row=lengths[at],
         flops=flops,
-        memory=shape.parameters * shape.bits // 8 + 12 * shape.trainable + activations + masks + logits,
+        memory=shape.base + 16 * shape.trainable + activations + masks + logits,
     )
 
 
