@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import atomic_write, read_json_lines, sha256, write_json_lines, writing_failed
+from sqlfocus.files import atomic_folder, atomic_write, read_json_lines, sha256, write_json_lines, writing_failed
 
 
 def test_a_file_appears_whole_and_alone(tmp_path):
@@ -94,3 +94,20 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folder_appears_whole_and_readable_in_the_place_of_the_old(tmp_path):
+    path = tmp_path / "made" / "model"
+    for text in ("old", "new"):
+        with atomic_folder(path) as part:
+            file = part / "weights"
+            file.touch(mode=0o600)
+            file.write_text(text)
+            assert part.parent == path.parent  # so that the renaming stays on one disk
+        assert (path / "weights").read_text() == text
+        assert (path / "weights").stat().st_mode & 0o666 == path.stat().st_mode & 0o666
+    with pytest.raises(RuntimeError, match="in between"), atomic_folder(path) as part:
+        (part / "weights").write_text("half")
+        raise RuntimeError("in between")
+    assert (path / "weights").read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]

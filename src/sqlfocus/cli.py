@@ -10,6 +10,7 @@ import argparse
 import errno
 import importlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_verb(verb: str, words: Sequence[str], *, prog: str | None = None) -> int:
     """Run one verb with its own arguments; errors become one line on stderr and an exit status."""
     for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+        if not (name == "GOMP_SPINCOUNT" and "OMP_WAIT_POLICY" in os.environ):  # they set the same thing
+            os.environ.setdefault(name, value)
+    # On some CPUs bitsandbytes misses a kernel at every start, for answering in 4 bits, which nothing here does.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     _write_utf8()

@@ -40,6 +40,32 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[IO[str]]:
             part.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder to fill, which takes ``path``'s name, and the place of a folder there, if the block succeeds.
+
+    Its files are readable by whoever may read the folder: safetensors writes them for their owner alone.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("part", "old"))
+    try:
+        with disk_errors(path):
+            part.mkdir(parents=True)
+            yield part
+            mode = part.stat().st_mode & 0o666
+            for file in part.rglob("*"):
+                if file.is_file():
+                    file.chmod(file.stat().st_mode | mode)
+            if path.exists():
+                path.rename(old)
+            part.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def writing_failed(path: Path, error: OSError) -> UserError:
     """The one line for an ``OSError`` met in writing ``path``; the remedy depends on its cause."""
     if error.errno == errno.ENOSPC:

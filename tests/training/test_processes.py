@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
+ALONE = [sys.executable, str(ROOT / "finetune.py")]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+TOGETHER = [*TORCHRUN, str(ROOT / "finetune.py")]
 SCHEMA = "【DB_ID】 {0}\n【Schema】\n# Table: {0}\n[\n(id:INTEGER, Primary Key),\n(name:TEXT),\n(age:INTEGER)\n]"
 
 
@@ -41,11 +43,12 @@ def launch(launcher, data, folder, tiny_model, *flags):
     words += ["--dtype", "float32"]
     words += ["--num_train_epochs", "2"]
     return subprocess.run(
-        [*launcher, str(ROOT / "finetune.py"), *words, *flags],
+        [*launcher, *words, *flags],
         capture_output=True,
         text=True,
         cwd=folder.parent,
         timeout=300,
+        env=os.environ | {"DS_ACCELERATOR": "cpu"},
     )
 
 
@@ -61,12 +64,12 @@ def run(launcher, data, folder, tiny_model, *flags):
 def test_two_processes_have_the_losses_and_weights_of_one(packing, data, tiny_model, tmp_path):
     flags = ["--packing", packing, "--gradient_accumulation_steps", "1"]
     alone, weights = run(
-        [sys.executable],
+        ALONE,
         *(data, tmp_path / "alone", tiny_model),
         *(*flags, "--per_device_train_batch_size", "8", "--prefixes_per_step", "4"),
     )
     together, shared = run(
-        TORCHRUN,
+        TOGETHER,
         *(data, tmp_path / "together", tiny_model),
         *(*flags, "--ddp_backend", "gloo", "--per_device_train_batch_size", "4", "--prefixes_per_step", "2"),
     )
@@ -77,10 +80,28 @@ def test_two_processes_have_the_losses_and_weights_of_one(packing, data, tiny_mo
     assert all(torch.isfinite(weight).all() for weight in shared.values())
 
 
+@pytest.mark.parametrize("stage", [2, 3])
+def test_deepspeeds_shards_have_the_losses_and_weights_of_one_process(stage, data, tiny_model, tmp_path):
+    pytest.importorskip("deepspeed", reason="DeepSpeed is installed on Linux alone")
+    flags = ["--gradient_accumulation_steps", "1", "--max_grad_norm", "0"]
+    alone, weights = run(
+        ALONE,
+        *(data, tmp_path / "alone", tiny_model),
+        *(*flags, "--per_device_train_batch_size", "8", "--prefixes_per_step", "4"),
+    )
+    launcher = [*TORCHRUN, str(Path(__file__).with_name("deepspeed_gloo.py"))]
+    flags += ["--deepspeed", str(ROOT / f"config/deepspeed_zero{stage}.json"), "--per_device_train_batch_size", "4"]
+    sharded, shared = run(launcher, data, tmp_path / "sharded", tiny_model, *flags)
+    assert len(alone) == 8
+    assert sharded == pytest.approx(alone, abs=2e-3)
+    difference = max(float((weights[name] - shared[name]).abs().max()) for name in weights)
+    assert difference < 1e-4, difference
+
+
 def test_fewer_examples_than_processes_are_refused(data, tiny_model, tmp_path):
     first = data.read_text().splitlines()[0]
     data.write_text(first + "\n")
-    done = launch(TORCHRUN, data, tmp_path / "few", tiny_model, "--ddp_backend", "gloo")
+    done = launch(TOGETHER, data, tmp_path / "few", tiny_model, "--ddp_backend", "gloo")
     assert done.returncode != 0
     assert f"{data}: 1 examples for 2 processes; each needs one" in done.stderr
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from pathlib import Path
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from sqlfocus.errors import UserError, first_line
-from sqlfocus.files import disk_errors
+from sqlfocus.files import atomic_folder
 
 
 def cache_folder() -> Path:
@@ -34,27 +33,23 @@ def dequantized(path: Path, digest: str) -> Path:
     folder = cache_folder() / f"{path.stem}-{digest[:12]}"
     if folder.is_dir():
         return folder
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     logger = logging.getLogger("transformers.modeling_gguf_pytorch_utils")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with disk_errors(folder):
+        with atomic_folder(folder) as part:
             model = _read(path)
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
             tokenizer.model_max_length = model.config.max_position_embeddings
-            part.mkdir(parents=True)
             model.save_pretrained(part)
             tokenizer.save_pretrained(part)
-            part.replace(folder)
     except UserError:
         raise
     except Exception as error:  # the readers of GGUF raise errors of every kind on a broken file
         raise UserError(f"{path}: the GGUF file cannot be read ({first_line(error)})") from error
     finally:
         logger.setLevel(level)
-        shutil.rmtree(part, ignore_errors=True)
     return folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,8 +155,6 @@ def load_base(source: Source, *, dtype: torch.dtype | Literal["auto"], four_bits
     """
     kwargs: dict[str, Any] = {}
     if four_bits:
-        # bitsandbytes misses a kernel for answering on a CPU with AVX512-BF16, loudly; training takes none of it.
-        logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import torch
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import disk_errors
+from sqlfocus.files import atomic_folder
 from sqlfocus.models.loading import adapter_base, is_adapter, load_adapter, load_base, load_tokenizer
 from sqlfocus.models.record import ModelRecord
 
@@ -32,21 +31,12 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
     base = load_base(source, dtype=dtype or "auto")
     tokenizer = load_tokenizer(source)
     merged = load_adapter(base, adapter).merge_and_unload()
-    part = output.with_name(f".{output.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        with disk_errors(output):
-            part.mkdir(parents=True)
-            merged.save_pretrained(str(part))
-            tokenizer.save_pretrained(str(part))
-            if record is not None:
-                record.write(part)
-            (part / "README.md").write_text(model_card(output.name, record, str(source.folder)), encoding="utf-8")
-            if output.exists():
-                shutil.rmtree(output)
-            part.rename(output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with atomic_folder(output) as part:
+        merged.save_pretrained(str(part))
+        tokenizer.save_pretrained(str(part))
+        if record is not None:
+            record.write(part)
+        (part / "README.md").write_text(model_card(output.name, record, str(source.folder)), encoding="utf-8")
     return output
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +19,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from sqlfocus.corpus.prompt import PromptTemplate, template_named
 from sqlfocus.errors import UserError
-from sqlfocus.files import disk_errors, sha256
+from sqlfocus.files import atomic_folder, disk_errors, sha256
 from sqlfocus.models import attention
 from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
@@ -64,6 +62,8 @@ def check(args: FinetuneArguments) -> None:
     if args.eval_databases and not Path(args.eval_databases).is_dir():
         raise UserError(f"{args.eval_databases}: no such folder of databases; check --eval_databases")
     args.row_length = max(args.row_length, args.max_seq_length)
+    if args.ddp_find_unused_parameters is None:
+        args.ddp_find_unused_parameters = False  # every pass goes through all of LoRA
     # The tracker is this project's own; transformers' SwanLab reporter fails where no run was begun.
     args.report_to = [name for name in args.report_to if name != "swanlab"]
     for name in ("lora_rank", "max_seq_length", "prefixes_per_step", "per_device_train_batch_size"):
@@ -298,9 +298,9 @@ def adapter_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     gathered: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if is_deepspeed_zero3_enabled():
-        from deepspeed.zero import GatheredParameters
+        import deepspeed
 
-        gathered = GatheredParameters(list(trained.values()))
+        gathered = deepspeed.zero.GatheredParameters(list(trained.values()))
     with gathered:
         whole = {
             name: weight.full_tensor() if isinstance(weight, DTensor) else weight for name, weight in trained.items()
@@ -320,15 +320,7 @@ def save_adapter(
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        with disk_errors(folder):
-            part.mkdir(parents=True)
-            model.save_pretrained(str(part), state_dict=weights)
-            tokenizer.save_pretrained(str(part))
-            record.write(part)
-            if folder.exists():
-                shutil.rmtree(folder)
-            part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with atomic_folder(folder) as part:
+        model.save_pretrained(str(part), state_dict=weights)
+        tokenizer.save_pretrained(str(part))
+        record.write(part)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
 from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.errors import UserError, first_line
@@ -77,7 +77,8 @@ def model_shape(source: Source, *, lora_rank: int, dtype: torch.dtype, four_bits
     try:
         config = AutoConfig.from_pretrained(source.folder)
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
+            # Not by AutoModelForCausalLM, which cuts the weights among processes where DeepSpeed's third stage is on.
+            model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)](config)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise UserError(f"{source.folder}: the model's configuration cannot be read ({first_line(error)})") from error
     output = model.get_output_embeddings()
