@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlglot import parse_one
 
 from benchmark_folders import make_database, make_spider
 from sqlfocus.corpus.example import Example
-from sqlfocus.corpus.preparation import percentiles, prepare, split
+from sqlfocus.corpus.preparation import even_spacing, percentiles, prepare, split
 from sqlfocus.corpus.readers import Conversation, read_training_rows
 from sqlfocus.corpus.spider import read_spider
 from sqlfocus.errors import UserError
@@ -147,3 +151,31 @@ def test_a_split_keeps_every_row_once_and_queries_together(numbers, share):
 def test_percentiles_are_values_that_occur():
     assert percentiles(list(range(1, 201))) == [100, 180, 198, 200]
     assert percentiles([7]) == [7, 7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("sql", "even"),
+    [
+        ("SELECT  a ,b FROM\n t ", "SELECT a, b FROM t"),
+        ("SELECT \"a ,  b\", `c  d`, [e  f] FROM t WHERE x = 'it''s  ,  so'", None),
+        ("SELECT a  -- both,  of\n, b FROM t", None),
+        ("SELECT a /* one ,  or */  FROM t", None),
+        ("SELECT 'it\\'s  a'  FROM t", None),
+        ("SELECT $$a  b$$", None),
+        ("SELECT 'never  closed", "SELECT 'never closed"),
+    ],
+)
+def test_spacing_becomes_even_outside_quotes_alone(sql, even):
+    assert even_spacing(sql) == (sql if even is None else even)
+    assert even_spacing(even_spacing(sql)) == even_spacing(sql)
+
+
+def test_even_spacing_changes_the_meaning_of_no_spider_query():
+    path = Path(__file__).resolve().parents[2] / "../shared/spider/train_spider.json"
+    if not path.is_file():
+        pytest.skip("Spider is not there (../shared/spider)")
+    queries = [row["query"] for row in json.loads(path.read_text(encoding="utf-8"))][::20]
+    changed = [query for query in queries if even_spacing(query) != query]
+    assert len(changed) > 100
+    for query in changed:
+        assert parse_one(even_spacing(query), read="sqlite") == parse_one(query, read="sqlite")

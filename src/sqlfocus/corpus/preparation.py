@@ -90,7 +90,8 @@ def prepare(
 ) -> Prepared:
     """Choose the rows to keep and make the schema texts of the databases that they ask.
 
-    The texts have ``max_values`` sample values a column at most (:func:`~sqlfocus.schema.database.read_database`).
+    The texts have ``max_values`` sample values a column at most (:func:`~sqlfocus.schema.database.read_database`). SQL
+    gets even spacing (:func:`even_spacing`), so that a model learns one form, and the shorter one.
 
     Left out are rows that say the same as one before them (in ``train`` only: a benchmark's questions are counted as
     they are published), rows whose SQL its database refuses or, without a database, cannot be parsed, and rows for
@@ -117,7 +118,8 @@ def prepare(
                 if part == "train" and same in seen:
                     prepared.left_out[part]["says the same as a row before it"] += 1
                 else:
-                    prepared.rows[part].append(row)
+                    even = replace(row, sql=even_spacing(row.sql)) if isinstance(row, Example) else row
+                    prepared.rows[part].append(even)
                 seen.add(same)
     if not prepared.rows["train"]:
         reasons = "; ".join(f"{reason}: {count}" for reason, count in prepared.left_out["train"].items())
@@ -150,6 +152,27 @@ def percentiles(values: Sequence[int], shares: Sequence[int] = (50, 90, 99, 100)
     """
     ordered = sorted(values)
     return [ordered[max(0, -(-share * len(ordered) // 100) - 1)] for share in shares]
+
+
+_QUOTED = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\])")
+# What a space or a line's end may be part of outside quotes, or what makes it unsure where a quote ends.
+_NOT_PLAIN = re.compile(r"--|/\*|#|\$|\\")
+
+
+def even_spacing(sql: str) -> str:
+    """The SQL with one space where there are some, none before a comma and one after it.
+
+    Quoted text stays as it is, and so does SQL with comments, dollars or backslashes.
+
+    >>> even_spacing("SELECT name ,  age FROM head WHERE  name  =  'a  b'")
+    "SELECT name, age FROM head WHERE name = 'a  b'"
+    """
+    parts = _QUOTED.split(sql.strip())
+    if any(_NOT_PLAIN.search(part) for part in parts[::2]) or "\\" in sql:
+        return sql
+    for place in range(0, len(parts), 2):
+        parts[place] = re.sub(r"\s*,\s*", ", ", re.sub(r"\s+", " ", parts[place]))
+    return "".join(parts)
 
 
 def _add_schemas(
