@@ -160,11 +160,11 @@ _NOT_PLAIN = re.compile(r"--|/\*|#|\$|\\")
 
 
 def even_spacing(sql: str) -> str:
-    """The SQL with one space where there are some, none before a comma and one after it.
+    """The SQL with one space where there are some, none before a comma and one after it, and no semicolon at its end.
 
     Quoted text stays as it is, and so does SQL with comments, dollars or backslashes.
 
-    >>> even_spacing("SELECT name ,  age FROM head WHERE  name  =  'a  b'")
+    >>> even_spacing("SELECT name ,  age FROM head WHERE  name  =  'a  b' ;")
     "SELECT name, age FROM head WHERE name = 'a  b'"
     """
     parts = _QUOTED.split(sql.strip())
@@ -172,6 +172,7 @@ def even_spacing(sql: str) -> str:
         return sql
     for place in range(0, len(parts), 2):
         parts[place] = re.sub(r"\s*,\s*", ", ", re.sub(r"\s+", " ", parts[place]))
+    parts[-1] = parts[-1].rstrip("; ")
     return "".join(parts)
 
 
