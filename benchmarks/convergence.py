@@ -143,7 +143,7 @@ def packing(args: argparse.Namespace, data: Path, folder: Path) -> tuple[dict[st
                 packing=way,
                 seed=seed,
                 eval_file=data / "held.jsonl",
-                eval_steps=args.steps // 10 or args.steps,
+                eval_steps=args.steps // 4 or args.steps,
             )
             held_out[way].append(held[-1][1])
             trained[way].append(last(losses))

@@ -17,6 +17,7 @@ from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.execution.guard import Permit, check
 from sqlfocus.execution.runner import Result
 from sqlfocus.inference.engine import Engine
+from sqlfocus.schema.mschema import Database
 
 Run = Callable[[str], Result]
 """Runs one query, for instance :meth:`sqlfocus.execution.runner.Execution.run`."""
@@ -24,13 +25,17 @@ Run = Callable[[str], Result]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question: the schema text of its database, and how to run what comes out (None: it is not run)."""
+    """One question: the schema text of its database, and how to run what comes out (None: it is not run).
+
+    With ``database`` the answer is held to SQL that is valid on it; ``schema`` is its text.
+    """
 
     question: str
     schema: str
     evidence: str = ""
     dialect: str = "sqlite"
     run: Run | None = field(default=None, compare=False)
+    database: Database | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,12 @@ def answer_all(
         )
         for request in requests
     ]
-    completions = engine.complete(prompts, max_new_tokens=max_new_tokens, on_done=on_done)
+    completions = engine.complete(
+        prompts,
+        max_new_tokens=max_new_tokens,
+        databases=[request.database for request in requests],
+        on_done=on_done,
+    )
     return [
         finish(request.question, completion.text, dialect=request.dialect, run=request.run)
         for request, completion in zip(requests, completions, strict=True)

@@ -57,14 +57,14 @@ def test_rows_beyond_the_limit_are_said(trained, capsys):
 
 
 def test_what_the_guard_refuses_is_shown_and_not_run(trained, capsys):
-    status, out, err = ask(trained, capsys, "Throw the cows away!")
+    status, out, err = ask(trained, capsys, "Throw the cows away!", "--free")
     assert (status, out) == (1, "DELETE FROM cow\n")
     assert "Not run: " in err
     assert ask(trained, capsys, "How many cows are there?")[1].endswith("\n2\n")
 
 
 def test_an_error_of_the_database_is_one_line(trained, capsys):
-    status, _, err = ask(trained, capsys, "Who sings?")
+    status, _, err = ask(trained, capsys, "Who sings?", "--free")
     assert status == 1
     assert "It does not run: no such column: singer" in err
 
@@ -87,3 +87,8 @@ def test_what_is_missing_is_said_in_one_line(trained, capsys, flags, message):
 
 def test_an_empty_question_is_refused(trained, capsys):
     assert ask(trained, capsys, "  ")[0] == 2
+
+
+def test_held_to_the_schema_it_answers_with_a_query(trained, capsys):
+    _, out, _ = ask(trained, capsys, "Throw the cows away!")
+    assert out.lstrip().upper().startswith(("SELECT", "WITH"))

@@ -138,7 +138,7 @@ def test_a_model_is_asked_and_its_answers_are_kept(folder, capsys, tiny_model):
 @pytest.mark.model
 def test_schema_texts_beside_the_data_are_taken_as_in_training(folder, capsys, tiny_model):
     (folder / "schemas").mkdir()
-    (folder / "schemas" / "zoo.txt").write_text("【DB_ID】 zoo", encoding="utf-8")
+    (folder / "schemas" / "zoo.txt").write_text("# Table: animal\n[\n(legs:INTEGER)\n]", encoding="utf-8")
     words = ["--model", tiny_model, "--data", "dev.jsonl", "--databases", "databases", "--max_new_tokens", 2]
     status, _, err = call(capsys, *words)
     assert status == 2

@@ -132,8 +132,8 @@ def test_a_file_that_is_no_database_is_named(databases):
 class Recorded:
     name = "recorded"
 
-    def complete(self, prompts, *, max_new_tokens=256, on_done=None):
-        self.prompts, self.longest = prompts, max_new_tokens
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, on_done=None):
+        self.prompts, self.longest, self.databases = prompts, max_new_tokens, databases
         on_done(len(prompts))
         return [Completion("SELECT 3<|im_end|>", 4, True) for _ in prompts]
 
@@ -142,12 +142,28 @@ def test_an_engine_is_asked_with_the_schema_and_the_evidence(databases):
     engine, done = Recorded(), []
     example = Example("How many?", "SELECT count(*) FROM animal", "zoo", evidence="all of them")
     predict = engine_predictor(
-        engine, template_named("schema-first"), "schema of {}".format, max_new_tokens=9, on_done=done.append
+        engine,
+        template_named("schema-first"),
+        "# Table: {}\n[\n(legs:INTEGER)\n]".format,
+        max_new_tokens=9,
+        on_done=done.append,
     )
     evaluation = evaluate([example], databases, predict)
     assert evaluation.score.right == 1
-    assert engine.prompts[0].user == "schema of zoo\n\nHint: all of them\nQuestion: How many?"
+    assert engine.prompts[0].user == "# Table: zoo\n[\n(legs:INTEGER)\n]\n\nHint: all of them\nQuestion: How many?"
     assert (engine.longest, done) == (9, [1])
+    assert [database.tables[0].name for database in engine.databases] == ["zoo"]
+
+
+def test_an_answer_cannot_be_held_to_a_text_that_is_no_schema(databases):
+    example = Example("How many?", "SELECT count(*) FROM animal", "zoo")
+    predict = engine_predictor(Recorded(), template_named("schema-first"), "schema of {}".format)
+    with pytest.raises(UserError, match="pass --free"):
+        evaluate([example], databases, predict)
+    free = engine_predictor(
+        Recorded(), template_named("schema-first"), "schema of {}".format, constrained=False, on_done=print
+    )
+    assert evaluate([example], databases, free).score.right == 1
 
 
 def test_predictions_are_saved_and_give_the_same_score_again(databases, examples, tmp_path):

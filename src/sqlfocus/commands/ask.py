@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evidence", default="", help="a hint that the question needs")
     parser.add_argument("--schema", help="which schema of the database (PostgreSQL, MySQL)")
     parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--free", action="store_true", help="let the model write what it will, not only valid SQL")
     parser.add_argument("--rows", type=int, default=20, help="most rows to print (%(default)s)")
 
 
@@ -37,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
     engine, template = load_engine(args.model, prompt_template=args.prompt_template)
     execution = open_runner(args.database)
     try:
-        request = Request(args.question, database.mschema(), args.evidence, database.dialect, execution.run)
+        held_to = None if args.free else database
+        request = Request(
+            *(args.question, database.mschema(), args.evidence, database.dialect, execution.run), database=held_to
+        )
         given = answer(engine, template, request)
     finally:
         execution.close()

@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once")
     parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer")
+    parser.add_argument(
+        "--free", action="store_true", help="let a model write what it will, not only SQL that is valid on the schema"
+    )
     parser.add_argument("--format", choices=("text", "markdown"), default="text", help="of the tables")
 
 
@@ -116,7 +119,12 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
     )
     with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
         schema_of = _schemas(args, model, schema_dir)
-        predict = engine_predictor(engine, template, schema_of, max_new_tokens=args.max_new_tokens, on_done=bar.update)
+        predict = engine_predictor(
+            *(engine, template, schema_of),
+            constrained=not args.free,
+            max_new_tokens=args.max_new_tokens,
+            on_done=bar.update,
+        )
         whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=evaluation.add)
     evaluation.empty_databases = whole.empty_databases
     _note(model, args, evaluation)

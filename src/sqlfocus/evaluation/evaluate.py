@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sqlfocus.evaluation.verdict import Verdict, compare, orders_its_result
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, Result, Runner
 from sqlfocus.inference.engine import Engine
+from sqlfocus.schema.mschema import Database
+from sqlfocus.schema.text import read_schema_text
 
 # A gold result has to be whole to be compared with.
 LIMITS = Limits(seconds=30.0, rows=200_000, bytes=128 << 20, memory=2 << 30)
@@ -103,13 +106,33 @@ def engine_predictor(
     template: PromptTemplate,
     schema_of: Callable[[str], str],
     *,
+    constrained: bool = True,
     max_new_tokens: int = 256,
     on_done: Callable[[int], None] | None = None,
 ) -> Predict:
-    """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name."""
+    """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name.
+
+    With ``constrained`` it is held to SQL that is valid on what the text describes.
+    """
+
+    @functools.lru_cache(maxsize=64)
+    def database(schema: str, dialect: str) -> Database:
+        try:
+            return read_schema_text(schema, dialect=dialect)
+        except UserError as error:
+            raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
 
     def predict(examples: Sequence[Example]) -> list[str]:
-        requests = [Request(one.question, schema_of(one.db_id), one.evidence, one.dialect) for one in examples]
+        requests = [
+            Request(
+                one.question,
+                (schema := schema_of(one.db_id)),
+                one.evidence,
+                one.dialect,
+                database=database(schema, one.dialect) if constrained else None,
+            )
+            for one in examples
+        ]
         answers = answer_all(engine, template, requests, max_new_tokens=max_new_tokens, on_done=on_done)
         return [one.completion for one in answers]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlfocus.corpus.example import read_examples
+from sqlfocus.errors import UserError
 from sqlfocus.evaluation.evaluate import database_file, engine_predictor, evaluate
 from sqlfocus.inference.transformers import TransformersEngine
+from sqlfocus.schema.text import read_schema_text
 from sqlfocus.training.dataset import read_schema
 
 if TYPE_CHECKING:
@@ -37,6 +40,13 @@ def measure_on(
     for db_id in {example.db_id for example in examples}:
         database_file(databases, db_id)
     schema_of = functools.cache(functools.partial(read_schema, schema_dir))
+    constrained = True
+    try:
+        for example in examples:
+            read_schema_text(schema_of(example.db_id), dialect=example.dialect)
+    except UserError as error:
+        constrained = False
+        sys.stderr.write(f"EX in training is of free answers, not held to the schema: {error}\n")
 
     def measure(
         model: PreTrainedModel,
@@ -46,7 +56,7 @@ def measure_on(
         step: int,
     ) -> dict[str, float]:
         engine = TransformersEngine(model, tokenizer, name="in training", batch_size=batch_size)
-        predict = engine_predictor(engine, template, schema_of, max_new_tokens=128)
+        predict = engine_predictor(engine, template, schema_of, constrained=constrained, max_new_tokens=128)
         measured = evaluate(examples, databases, predict)
         rows = [
             (one.example.db_id, one.example.question, one.example.sql, one.answer.sql, one.verdict.value, one.reason)

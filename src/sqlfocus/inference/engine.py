@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sqlfocus.corpus.prompt import Prompt
+from sqlfocus.schema.mschema import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Completion:
     """How many tokens were generated, the end token included."""
     finished: bool
     """False where the limit on new tokens cut the text."""
+    stuck: bool = False
+    """True where the constraint left no token to go on with; the text may not be valid."""
 
 
 class Engine(Protocol):
@@ -31,9 +34,13 @@ class Engine(Protocol):
         prompts: Sequence[Prompt],
         *,
         max_new_tokens: int = 256,
+        databases: Sequence[Database | None] | None = None,
         on_done: Callable[[int], None] | None = None,
     ) -> list[Completion]:
         """Complete each prompt greedily; the answers come in the prompts' order.
+
+        A prompt with a database is answered with SQL that is valid on it, token by token; one without, or with
+        ``databases`` left out, in whatever the model writes.
 
         ``on_done`` is called with the number of prompts completed since the last call.
         """

@@ -11,10 +11,15 @@ from sqlfocus.corpus.prefix import group_by_prefix, shared_length
 from sqlfocus.corpus.prompt import DEFAULT_TEMPLATE, Prompt, PromptTemplate, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
+from sqlfocus.inference.constraint.guide import Constraint, Guide, Vocabulary
 from sqlfocus.inference.engine import Completion
 from sqlfocus.models import attention
 from sqlfocus.models.attention import Branches
 from sqlfocus.models.loading import load_model
+from sqlfocus.schema.mschema import Database
+
+CONSTRAINTS_KEPT = 64
+"""For how many databases the automaton of their SQL is kept."""
 
 
 class TransformersEngine:
@@ -32,6 +37,8 @@ class TransformersEngine:
         self.name = name
         self.batch_size = batch_size
         self.end = end_token(tokenizer)
+        self._vocabulary: Vocabulary | None = None
+        self._constraints: dict[Database, Constraint] = {}
         model.set_attn_implementation(attention.NAME)
 
     def complete(
@@ -39,6 +46,7 @@ class TransformersEngine:
         prompts: Sequence[Prompt],
         *,
         max_new_tokens: int = 256,
+        databases: Sequence[Database | None] | None = None,
         on_done: Callable[[int], None] | None = None,
     ) -> list[Completion]:
         """See :class:`sqlfocus.inference.engine.Engine`."""
@@ -51,13 +59,26 @@ class TransformersEngine:
             for start in range(0, len(group), self.batch_size):
                 batch = group[start : start + self.batch_size]
                 rests = [sequences[index][length:] for index in batch]
-                for index, tokens in zip(batch, self._decode(prefix, rests, max_new_tokens), strict=True):
+                guides = [self._guide(databases[index] if databases else None) for index in batch]
+                decoded = self._decode(prefix, rests, guides, max_new_tokens)
+                for index, tokens, guide in zip(batch, decoded, guides, strict=True):
                     finished = bool(tokens) and tokens[-1] == self.end
                     text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
-                    completions[index] = Completion(text, len(tokens), finished)
+                    completions[index] = Completion(text, len(tokens), finished, guide is not None and guide.stuck)
                 if on_done is not None:
                     on_done(len(batch))
         return [completion for completion in completions if completion is not None]
+
+    def _guide(self, database: Database | None) -> Guide | None:
+        if database is None:
+            return None
+        if self._vocabulary is None:
+            self._vocabulary = Vocabulary(self.tokenizer, self.end, self.model.config.vocab_size)
+        if database not in self._constraints:
+            if len(self._constraints) == CONSTRAINTS_KEPT:
+                del self._constraints[next(iter(self._constraints))]
+            self._constraints[database] = Constraint(self._vocabulary, database)
+        return self._constraints[database].guide()
 
     @torch.inference_mode()
     def _prefill(self, prefix: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -72,6 +93,7 @@ class TransformersEngine:
         self,
         prefix: Sequence[tuple[torch.Tensor, torch.Tensor]],
         sequences: list[list[int]],
+        guides: Sequence[Guide | None],
         max_new_tokens: int,
     ) -> list[list[int]]:
         """Greedily continue what follows the prefix in each prompt; the end token is part of what is returned.
@@ -105,7 +127,7 @@ class TransformersEngine:
                 branches=branches,
             ).logits[:, -1]
             branches.advance(ids.shape[1])
-            tokens = logits.argmax(dim=-1)
+            tokens = self._choose(logits, [guides[row] for row in rows])
             for row, token in zip(rows, tokens.tolist(), strict=True):
                 if not results[row] or results[row][-1] != self.end:
                     results[row].append(token)
@@ -121,6 +143,18 @@ class TransformersEngine:
             ids = tokens[:, None]
             seen = real[:, None, : branches.length + 1]
         return results
+
+    def _choose(self, logits: torch.Tensor, guides: Sequence[Guide | None]) -> torch.Tensor:
+        """The next token of each row (N,), from its logits (N, V) and what its guide lets through."""
+        tokens = logits.argmax(dim=-1)
+        if not any(guides):
+            return tokens
+        scores = logits.float().cpu().numpy()
+        chosen = [
+            token if guide is None else guide.choose(row)
+            for token, guide, row in zip(tokens.tolist(), guides, scores, strict=True)
+        ]
+        return torch.tensor(chosen, device=logits.device)
 
 
 def load_engine(
