@@ -130,7 +130,7 @@ class Recorded:
         self.texts = texts
         self.prompts = []
 
-    def complete(self, prompts, *, max_new_tokens=256, on_done=None):
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, on_done=None):
         self.prompts += prompts
         if on_done is not None:
             on_done(len(prompts))

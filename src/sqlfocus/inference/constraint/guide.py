@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from bisect import bisect_left
 from typing import Any
 
 import llguidance
@@ -15,6 +17,7 @@ from sqlfocus.inference.constraint.grammar import sql_grammar
 from sqlfocus.inference.constraint.names import Names
 from sqlfocus.schema.mschema import Database
 
+_WORD = re.compile(r"\s*\w+")
 # What closes a code fence that the prompt opened, and so the answer.
 _FENCE = re.compile(r"\n```\s*$")
 
@@ -25,6 +28,13 @@ class Vocabulary:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, end: int, size: int) -> None:
         self.end = end
         self.tokens: Any = from_tokenizer(tokenizer, n_vocab=size, eos_token=end)
+        self.size = size
+
+    @functools.cached_property
+    def first_words(self) -> list[str]:
+        """Of each token that goes on with a word, or begins one behind spaces, that word in lower case; else ""."""
+        texts = (self.tokens.decode_bytes([token]).decode(errors="ignore") for token in range(self.size))
+        return [found[0].lower() if (found := _WORD.match(text)) else "" for text in texts]
 
 
 class Constraint:
@@ -38,6 +48,7 @@ class Constraint:
         """
         self.vocabulary = vocabulary
         self.names = Names(database)
+        self.words = self.names.words()
         grammar = llguidance.LLMatcher.grammar_from_lark(sql_grammar(database))
         self.start = llguidance.LLMatcher(vocabulary.tokens, grammar)
         if self.start.is_error():
@@ -88,15 +99,32 @@ class Guide:
         llguidance.numpy.fill_next_token_bitmask(self._matcher, mask)
         allowed = np.unpackbits(mask.view(np.uint8), bitorder="little")[: len(scores)].astype(bool)
         tokens = np.flatnonzero(allowed)
-        # Mostly one of the first few will do; the rest is sorted only if none does.
+        # Mostly one of the first few will do. Else only those that go on to a known word: where the grammar lets any
+        # name stand, it takes most of the vocabulary, and looking at each would take seconds.
         few = min(32, len(tokens))
         first = tokens[np.argpartition(-scores[tokens], few - 1)[:few]] if few else tokens
-        for candidates in (first, tokens):
+        for candidates in (first, self._known(tokens)):
             for token in candidates[np.argsort(-scores[candidates], kind="stable")]:
                 if self._may_follow(int(token)):
                     return int(token)
         self.stuck = True
         return self._constraint.vocabulary.end
+
+    def _known(self, tokens: np.ndarray) -> np.ndarray:
+        """Those of the tokens that begin no word, or go on with one that is the schema's, SQL's or the answer's."""
+        text = self.text.lower()
+        begun = re.search(r"\w*$", text)
+        words = sorted({*self._constraint.words, *re.findall(r"\w+", text)})
+
+        def known(token: int) -> bool:
+            first = self._constraint.vocabulary.first_words[token]
+            if not first:
+                return True
+            word = first.strip() if first[0].isspace() or begun is None else begun[0] + first
+            place = bisect_left(words, word)
+            return place < len(words) and words[place].startswith(word)
+
+        return np.array([token for token in tokens.tolist() if known(token)], dtype=tokens.dtype)
 
     def _may_follow(self, token: int) -> bool:
         """Whether the names hold with the token at the answer's end."""

@@ -10,6 +10,7 @@ PICARD (Scholak et al., 2021, arXiv 2109.05093) parses candidates token by token
 from __future__ import annotations
 
 import functools
+import re
 
 from sqlfocus.inference.constraint.cursor import Goes, Token, read_tokens
 from sqlfocus.inference.constraint.dialects import DIALECTS, RESERVED
@@ -32,6 +33,13 @@ class Names:
             columns = frozenset(column.name.lower() for column in table.columns)
             path = f"{table.schema}.{table.name}" if table.schema else table.name
             self.tables[path.lower()] = columns
+
+    def words(self) -> frozenset[str]:
+        """The words that a query may have outside strings, in lower case, besides aliases that it makes up."""
+        names = [*self.tables, *(column for columns in self.tables.values() for column in columns)]
+        numbered = [f"t{number}" for number in range(1, 10)]
+        own = {word for name in names for word in re.findall(r"\w+", name)}
+        return frozenset({*own, *numbered, *RESERVED, *OPERANDS, *self.dialect.functions, *self.dialect.extra_words})
 
     def wrong(self, text: str, *, whole: bool = False) -> str:
         """Why ``text`` is not the beginning of a query whose names mean something; "" where it is.
