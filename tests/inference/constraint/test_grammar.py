@@ -39,7 +39,7 @@ def takes(vocabulary, made, sql):
 SHARED = """
 SELECT * FROM t
 select name , id from t where id>=3 and not (name='x' or name is not null);
-SELECT count(*), sum(id + 1) * 2 FROM t AS a JOIN t AS b ON a.id = b.id GROUP BY a.name HAVING count(*) > 1 LIMIT 3
+SELECT count(*), sum(a.id + 1) * 2 FROM t AS a JOIN t AS b ON a.id = b.id GROUP BY a.name HAVING count(*) > 1 LIMIT 3
 SELECT 数量 FROM t ORDER BY 数量 DESC, id
 WITH x AS (SELECT id FROM t) SELECT id FROM x UNION ALL SELECT id FROM t
 SELECT CASE WHEN id BETWEEN 1 AND 2 THEN 'a' ELSE 'it''s' END FROM t WHERE id NOT IN (1, 2) AND EXISTS (SELECT 1 FROM t)
@@ -51,6 +51,7 @@ SELECT rank() OVER (PARTITION BY name ORDER BY id DESC) FROM t LIMIT 5 OFFSET 10
 @pytest.mark.parametrize("sql", SHARED.strip().splitlines())
 def test_all_dialects_have_this(sql, dialect, vocabulary):
     assert takes(vocabulary, database(dialect), sql)
+    assert Names(database(dialect)).wrong(sql, whole=True) == ""
 
 
 @pytest.mark.parametrize(
@@ -61,12 +62,17 @@ def test_all_dialects_have_this(sql, dialect, vocabulary):
         ("sqlite", 'SELECT name || id FROM t WHERE NAME = "it" ORDER BY name COLLATE NOCASE'),
         ("mysql", "SELECT `Order`, `unit price` FROM t WHERE name REGEXP '^a'"),
         ("mysql", "SELECT date_format(name, '%Y') FROM t WHERE name > now() - INTERVAL 3 DAY"),
+        (
+            "postgres",
+            "SELECT id::double precision, round(id::numeric(10, 2), 1) FROM t WHERE name::date > now()",
+        ),
         ("postgres", 'SELECT "Order", "数量" FROM t WHERE name ILIKE \'a%\''),
         ("postgres", "SELECT extract(year FROM name) FROM t WHERE name > date '2024-01-01' - interval '1 day'"),
     ],
 )
 def test_each_dialect_has_its_own(dialect, sql, vocabulary):
     assert takes(vocabulary, database(dialect), sql)
+    assert Names(database(dialect)).wrong(sql, whole=True) == ""
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlfocus.inference.constraint.scope import Invalid
 
 _TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<word>[^\W\d]\w*)|(?P<string>'(?:[^']|'')*')|(?P<quoted>\"[^\"]*\"|`[^`]*`|\[[^\]]*\])"
-    r"|(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)|(?P<open>['\"`\[].*)|(?P<sign>[<>=!~|@#-]+|.)",
+    r"(?P<space>\s+)|(?P<word>[^\W\d]\w*)|(?P<string>'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[[^\]]*\])"
+    r"|(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)|(?P<open>['\"`\[].*)|(?P<sign>::|[<>=!~|@#-]+|.)",
     re.DOTALL,
 )
 
@@ -38,7 +38,8 @@ def read_tokens(text: str, whole: bool, double_quoted_strings: bool) -> list[Tok
         if kind == "word":
             found.append(Token("word", raw.lower(), begun=not whole and match.end() == len(text)))
         elif kind == "quoted":
-            found.append(Token('"' if raw[0] == '"' and double_quoted_strings else "name", raw[1:-1].lower()))
+            name = raw[1:-1].replace(raw[0] * 2, raw[0]).lower()
+            found.append(Token('"' if raw[0] == '"' and double_quoted_strings else "name", name))
         elif kind != "space":
             found.append(Token(kind, raw))
     return found

@@ -53,6 +53,7 @@ class Dialect:
         quotes: a name's opening and closing marks.
         double_quoted_strings: whether ``"..."`` may be a string.
         folds: whether a bare name means the one in lower case, so that others must be quoted.
+        double_colon_casts: whether ``name::text`` casts.
         operators: binary operators besides those that all have; ``comparisons`` and ``matches`` likewise, the latter
             words like LIKE.
         reserved: words that are no bare names in this dialect, besides :data:`RESERVED`.
@@ -65,6 +66,7 @@ class Dialect:
     quotes: tuple[tuple[str, str], ...]
     double_quoted_strings: bool
     folds: bool = False
+    double_colon_casts: bool = False
     operators: tuple[str, ...] = ()
     comparisons: tuple[str, ...] = ()
     matches: tuple[str, ...] = ("LIKE",)
@@ -184,6 +186,7 @@ call_unit: "TIMESTAMPDIFF"i W? "(" W? UNIT comma expr comma expr W? ")"
         quotes=(('"', '"'),),
         double_quoted_strings=False,
         folds=True,
+        double_colon_casts=True,
         operators=("||", "->", "->>", "#>", "#>>", "&", "|"),
         comparisons=("~", "~*", "!~", "!~*", "@>"),
         matches=("LIKE", "ILIKE", "SIMILAR TO"),

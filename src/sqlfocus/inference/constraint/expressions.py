@@ -73,6 +73,13 @@ class Expressions(Cursor, ABC):
             self.operand(scope, clause, in_aggregate)
             while True:
                 token = self.peek()
+                if self.accept("::"):
+                    if self.take().begun:
+                        raise Goes
+                    self.accept("precision")
+                    if self.accept("("):
+                        self.to_closing()
+                    continue
                 if token.kind == "sign" and token.text not in ("(", ")", ",", ".", ";"):
                     self.take()
                     begins = False

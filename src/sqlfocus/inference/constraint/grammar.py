@@ -50,7 +50,7 @@ predicate: W? COMPARE W? sum
     | S ("NOT"i S)? "BETWEEN"i S sum S "AND"i S sum
     | S "IS"i S ("NOT"i S)? sum
 sum: unary (W? OPERATOR W? unary)*
-unary: SIGN? operand
+unary: SIGN? operandCASTS
 operand: NUMBER | STRING | "NULL"i | "TRUE"i | "FALSE"i | "CURRENT_DATE"i | "CURRENT_TIME"i | "CURRENT_TIMESTAMP"i
     | reference | call | operand_extra
     | "CAST"i W? "(" W? expr S "AS"i S TYPE W? ")"
@@ -86,7 +86,7 @@ def sql_grammar(database: Database) -> str:
     strings = ["/'([^']|'')*'/"] + ['/"([^"]|"")*"/'] * dialect.double_quoted_strings
     compare = ("=", "!=", "<>", "<", "<=", ">", ">=", *dialect.comparisons)
     lines = [
-        _RULES.strip(),
+        _RULES.strip().replace("CASTS", ' ("::" TYPE)*' if dialect.double_colon_casts else ""),
         f"match: {' | '.join(_keywords(word) for word in dialect.matches)}",
         f"COMPARE: {' | '.join(map(_literal, compare))}",
         f"OPERATOR: {' | '.join(map(_literal, ('+', '-', '*', '/', '%', *dialect.operators)))}",
