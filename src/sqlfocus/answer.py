@@ -194,5 +194,5 @@ def _without_tail(sql: str, dialect: str) -> str:
 def _parses(sql: str, dialect: str) -> bool:
     try:
         return bool(sqlglot.parse(sql, read=dialect)[0])
-    except (SqlglotError, RecursionError, IndexError):
+    except (SqlglotError, RecursionError, IndexError, AttributeError):
         return False

@@ -151,3 +151,9 @@ def test_every_gold_query_of_spiders_dev_set_passes():
     rows = json.loads((SPIDER / "dev.json").read_text())
     refused = {row["query"]: check(row["query"]).reason for row in rows}
     assert {sql: reason for sql, reason in refused.items() if reason} == {}
+
+
+def test_a_call_that_sqlglot_breaks_on_is_refused_in_one_line():
+    permit = check("SELECT date_add(a) FROM t", dialect="mysql")
+    assert (permit.allowed, permit.parsed) == (False, False)
+    assert permit.reason == "not mysql SQL: a function lacks an argument"

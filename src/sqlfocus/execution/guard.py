@@ -94,6 +94,8 @@ def check(sql: str, *, dialect: str = "sqlite") -> Permit:
         return Permit(False, "the SQL is nested too deeply")
     except SqlglotError as error:
         return Permit(False, f"not {dialect} SQL: {_first_line(error)}", parsed=False)
+    except AttributeError:  # sqlglot 30.30 at MySQL's DATE_ADD with one argument
+        return Permit(False, f"not {dialect} SQL: a function lacks an argument", parsed=False)
 
 
 def _text_refused(sql: str, dialect: str) -> str:

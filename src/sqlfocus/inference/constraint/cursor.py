@@ -32,6 +32,7 @@ class Token:
 
 
 def read_tokens(text: str, whole: bool, double_quoted_strings: bool) -> list[Token]:
+    """The tokens of a query's beginning, or of a ``whole`` query; ``"..."`` is a name where it cannot be a string."""
     found = []
     for match in _TOKEN.finditer(text):
         kind, raw = str(match.lastgroup), match[0]

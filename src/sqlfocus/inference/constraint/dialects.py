@@ -120,7 +120,7 @@ DIALECTS = {
             "dayofyear last_day date_format str_to_date datediff timediff timestampdiff date_add date_sub to_days "
             "from_unixtime unix_timestamp truncate greatest least substring_index field find_in_set locate mid left "
             "right reverse char_length lpad rpad ascii hex stddev variance any_value json_extract json_unquote "
-            "json_length regexp_like rand pow pi md5 period_diff makedate time_to_sec sec_to_time"
+            "json_length regexp_like rand pow md5 period_diff makedate time_to_sec sec_to_time"
         ),
         types=("signed", "unsigned", "char", "date", "datetime", "time", "decimal", "double", "float"),
         quotes=(("`", "`"),),
@@ -160,7 +160,7 @@ call_unit: "TIMESTAMPDIFF"i W? "(" W? UNIT comma expr comma expr W? ")"
             "right reverse char_length initcap split_part position "
             "strpos lpad rpad ascii chr regexp_replace translate "
             "trunc random md5 stddev stddev_pop stddev_samp variance "
-            "corr array_length cardinality array_to_string string_to_array unnest jsonb_extract_path_text "
+            "corr array_length cardinality array_to_string string_to_array "
             "json_extract_path_text width_bucket percentile_cont percentile_disc"
         ),
         types=(

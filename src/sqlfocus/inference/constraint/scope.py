@@ -66,9 +66,8 @@ class Scope:
     ) -> bool:
         """Whether a reference means something, or can come to: with ``begun``, whether a name that begins so can.
 
-        A ``bare`` name that is only begun does not become a reserved word.
-
-        ``items`` says whether aliases of the SELECT's items count: "all", "plain" (those without an aggregate) or "".
+        A ``bare`` name that is only begun does not become a reserved word. ``items`` says which aliases of the
+        SELECT's items count: "all", "plain" (those without an aggregate) or "".
         """
 
         def has(names: Iterable[str]) -> bool:
@@ -84,7 +83,7 @@ class Scope:
             return self.stage == "items" and self._can_wait(qualifier, column, begun=begun)
         if items and has([name for name, aggregate in self.items.items() if items == "all" or not aggregate]):
             return True
-        held = Counter(name for columns in self.sources.values() for name in columns)
+        held = self._held()
         alone = [name for name, count in held.items() if count == 1 or name in self.merged]
         if has(alone):
             return True
@@ -118,13 +117,13 @@ class Scope:
         """FROM names a source; returns the columns that USING may merge.
 
         Raises:
-            Invalid: the name is taken, lacks a column that it is waited for with, or a column is now in two sources.
+            Invalid: the name is taken, or the source lacks a column that it is waited for with.
         """
         if name in self.sources:
             raise Invalid(f"{name} is named twice")
         if not self.fits(name, columns):
             raise Invalid(f"{name} lacks a column that is asked of it")
-        held = Counter(column for found in self.sources.values() for column in found)
+        held = self._held()
         common = frozenset(column for column in columns if held[column] == 1 or column in self.merged)
         if natural:
             self.merged |= common
@@ -148,7 +147,7 @@ class Scope:
         T1 is the first and T2 the second, as models are trained to write: where the next is waited for, the table has
         to bear it. Beyond :data:`MOST_SOURCES`, only what is waited for may come.
         """
-        held = Counter(column for found in self.sources.values() for column in found)
+        held = self._held()
         if natural and any(held[column] > 1 and column not in self.merged for column in columns):
             return False
         bare = {column for qualifier, column, _ in self.waiting if qualifier is None} - self.merged
@@ -193,7 +192,7 @@ class Scope:
 
     def ambiguous(self) -> str:
         """A column that is waited for without a qualifier and that two sources have; "" where there is none."""
-        held = Counter(name for columns in self.sources.values() for name in columns)
+        held = self._held()
         bare = (column for qualifier, column, _ in self.waiting if qualifier is None)
         return next((column for column in bare if held[column] > 1 and column not in self.merged), "")
 
@@ -211,6 +210,10 @@ class Scope:
             here = qualifier in self.sources if qualifier else any(column in found for found in self.sources.values())
             if not here and self.outer is not None:
                 self.outer.refer(qualifier, column)
+
+    def _held(self) -> Counter[str]:
+        """In how many sources each column is."""
+        return Counter(column for found in self.sources.values() for column in found)
 
     def _outside(self, qualifier: str | None, column: str, *, begun: bool = False, bare: bool = False) -> bool:
         return self.outer is not None and self.outer.knows(qualifier, column, begun=begun, bare=bare)
