@@ -132,9 +132,10 @@ class Recorded:
 
     def complete(self, prompts, *, max_new_tokens=256, databases=None, on_done=None):
         self.prompts += prompts
-        if on_done is not None:
-            on_done(len(prompts))
-        return [Completion(text, len(text.split()), True) for text in self.texts]
+        completions = [Completion(text, len(text.split()), True) for text in self.texts]
+        for place, completion in reversed(list(enumerate(completions))):
+            on_done(place, completion)
+        return completions
 
 
 @pytest.fixture
@@ -157,11 +158,11 @@ def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop
         "SELECT colour FROM item",
         "SELECT count(*) FROM item",
     )
-    done = []
+    done = {}
     requests = [Request(f"question {n}", "【DB_ID】 shop", run=shop.run) for n in range(5)]
-    answers = answer_all(engine, template_named("schema-first"), requests, on_done=done.append)
+    answers = answer_all(engine, template_named("schema-first"), requests, on_done=done.__setitem__)
     assert [each.question for each in answers] == [f"question {n}" for n in range(5)]
-    assert done == [5]
+    assert [done[place] for place in range(5)] == answers
     assert engine.prompts[0].user.endswith("question 0")
 
     first, prose, delete, broken, last = answers

@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.execution.guard import Permit, check
 from sqlfocus.execution.runner import Result
-from sqlfocus.inference.engine import Engine
+from sqlfocus.inference.engine import Completion, Engine
 from sqlfocus.schema.mschema import Database
 
 Run = Callable[[str], Result]
@@ -64,11 +64,11 @@ def answer_all(
     requests: Sequence[Request],
     *,
     max_new_tokens: int = 256,
-    on_done: Callable[[int], None] | None = None,
+    on_done: Callable[[int, Answer], None] | None = None,
 ) -> list[Answer]:
     """Answer questions, in their order. What goes wrong with a question is in its answer and stops no other.
 
-    ``on_done`` is called with the number of questions that the engine has completed since the last call.
+    ``on_done`` is called with each question's place and answer, as soon as it is answered.
     """
     prompts = [
         template.prompt(
@@ -76,16 +76,17 @@ def answer_all(
         )
         for request in requests
     ]
-    completions = engine.complete(
-        prompts,
-        max_new_tokens=max_new_tokens,
-        databases=[request.database for request in requests],
-        on_done=on_done,
-    )
-    return [
-        finish(request.question, completion.text, dialect=request.dialect, run=request.run)
-        for request, completion in zip(requests, completions, strict=True)
-    ]
+    answers: dict[int, Answer] = {}
+
+    def done(place: int, completion: Completion) -> None:
+        request = requests[place]
+        answers[place] = finish(request.question, completion.text, dialect=request.dialect, run=request.run)
+        if on_done is not None:
+            on_done(place, answers[place])
+
+    databases = [request.database for request in requests]
+    engine.complete(prompts, max_new_tokens=max_new_tokens, databases=databases, on_done=done)
+    return [answers[place] for place in range(len(requests))]
 
 
 def finish(question: str, completion: str, *, dialect: str = "sqlite", run: Run | None = None) -> Answer:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlfocus.corpus.example import Example
-    from sqlfocus.evaluation.score import Evaluation
+    from sqlfocus.evaluation.score import Evaluation, Prediction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,9 +123,14 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
             *(engine, template, schema_of),
             constrained=not args.free,
             max_new_tokens=args.max_new_tokens,
-            on_done=bar.update,
         )
-        whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=evaluation.add)
+
+        def judged(predictions: Sequence[Prediction]) -> None:
+            evaluation.add(predictions)
+            bar.update(len(predictions))
+
+        whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=judged)
+    evaluation.predictions, evaluation.gold_failed = whole.predictions, whole.gold_failed  # in the data's order
     evaluation.empty_databases = whole.empty_databases
     _note(model, args, evaluation)
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlfocus.answer import Request, answer_all, finish
+from sqlfocus.answer import finish
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.errors import UserError
@@ -21,11 +21,9 @@ from sqlfocus.schema.text import read_schema_text
 
 # A gold result has to be whole to be compared with.
 LIMITS = Limits(seconds=30.0, rows=200_000, bytes=128 << 20, memory=2 << 30)
-# How many questions of one database are asked together: what Ctrl-C can lose.
-QUESTIONS_AT_ONCE = 64
 
-Predict = Callable[[Sequence[Example]], Sequence[str]]
-"""From questions on one database to what a model writes for them, in their order."""
+Predict = Callable[[Sequence[Example], Callable[[int, str], None]], None]
+"""Asks a model questions, and says what it writes for each, by the question's place, as soon as it is written."""
 
 
 def evaluate(
@@ -45,7 +43,7 @@ def evaluate(
         examples: the questions, in SQLite's dialect. They are asked database by database, since the prompts of one
             share its schema.
         databases: holds ``<db_id>/<db_id>.sqlite`` or ``<db_id>.sqlite`` (``.db`` will do).
-        predict: from questions to completions; :func:`engine_predictor` makes one.
+        predict: asks a model; :func:`engine_predictor` makes one.
         exclude: databases whose questions are left out.
         rule: ``spider`` or ``bird``; see :mod:`sqlfocus.evaluation.verdict`.
         on_judged: called with predictions as soon as they are judged, those with a failed gold query included.
@@ -62,17 +60,18 @@ def evaluate(
     evaluation = Evaluation(model, rule, excluded=len(examples) - len(asked))
     with Runner(limits) as runner:
         evaluation.empty_databases = [db_id for db_id, file in files.items() if not _has_rows(runner, file)]
-        for db_id, file in files.items():
-            group = [example for example in asked if example.db_id == db_id]
-            for start in range(0, len(group), QUESTIONS_AT_ONCE):
-                part = group[start : start + QUESTIONS_AT_ONCE]
-                judged = [
-                    _judge(example, completion, runner, file, rule)
-                    for example, completion in zip(part, predict(part), strict=True)
-                ]
-                evaluation.add(judged)
-                if on_judged is not None:
-                    on_judged(judged)
+        order = {db_id: place for place, db_id in enumerate(files)}
+        asked.sort(key=lambda example: order[example.db_id])
+        judged: dict[int, Prediction] = {}
+
+        def judge(place: int, completion: str) -> None:
+            example = asked[place]
+            judged[place] = _judge(example, completion, runner, files[example.db_id], rule)
+            if on_judged is not None:
+                on_judged([judged[place]])
+
+        predict(asked, judge)
+        evaluation.add([judged[place] for place in range(len(asked))])
     return evaluation
 
 
@@ -108,7 +107,6 @@ def engine_predictor(
     *,
     constrained: bool = True,
     max_new_tokens: int = 256,
-    on_done: Callable[[int], None] | None = None,
 ) -> Predict:
     """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name.
 
@@ -122,19 +120,18 @@ def engine_predictor(
         except UserError as error:
             raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
 
-    def predict(examples: Sequence[Example]) -> list[str]:
-        requests = [
-            Request(
-                one.question,
-                (schema := schema_of(one.db_id)),
-                one.evidence,
-                one.dialect,
-                database=database(schema, one.dialect) if constrained else None,
-            )
-            for one in examples
-        ]
-        answers = answer_all(engine, template, requests, max_new_tokens=max_new_tokens, on_done=on_done)
-        return [one.completion for one in answers]
+    def predict(examples: Sequence[Example], tell: Callable[[int, str], None]) -> None:
+        schemas = [schema_of(one.db_id) for one in examples]
+        pairs = list(zip(examples, schemas, strict=True))
+        engine.complete(
+            [
+                template.prompt(schema=schema, question=one.question, evidence=one.evidence, dialect=one.dialect)
+                for one, schema in pairs
+            ],
+            max_new_tokens=max_new_tokens,
+            databases=[database(schema, one.dialect) if constrained else None for one, schema in pairs],
+            on_done=lambda place, completion: tell(place, completion.text),
+        )
 
     return predict
 

@@ -24,7 +24,7 @@ class Completion:
 
 
 class Engine(Protocol):
-    """Completes prompts. An engine is used by one thread at a time."""
+    """Completes prompts."""
 
     name: str
     """What to call the model in a table: its folder or hub name."""
@@ -35,13 +35,15 @@ class Engine(Protocol):
         *,
         max_new_tokens: int = 256,
         databases: Sequence[Database | None] | None = None,
-        on_done: Callable[[int], None] | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+        on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
-        """Complete each prompt greedily; the answers come in the prompts' order.
+        """Complete each prompt, greedily or by drawing at a ``temperature``; the answers come in the prompts' order.
 
         A prompt with a database is answered with SQL that is valid on it, token by token; one without, or with
         ``databases`` left out, in whatever the model writes.
 
-        ``on_done`` is called with the number of prompts completed since the last call.
+        ``on_done`` is called with the place of each prompt, and what was written, as soon as it is completed.
         """
         ...

@@ -80,12 +80,34 @@ class Guide:
     def choose(self, scores: np.ndarray) -> int:
         """The token of the highest score (V,) among those that may come next; it becomes part of the answer."""
         best = int(scores.argmax())
-        if not self._allowed(best) or not self._may_follow(best):
-            best = self._search(scores)
-        if best != self._constraint.vocabulary.end:
-            self._matcher.consume_token(best)
-            self._bytes += self._constraint.vocabulary.tokens.decode_bytes([best])
-        return best
+        return best if self.take(best) else self.search(scores)
+
+    def take(self, token: int) -> bool:
+        """Make a token part of the answer, if it may come next."""
+        if not self._allowed(token) or not self._may_follow(token):
+            return False
+        self._add(token)
+        return True
+
+    def search(self, scores: np.ndarray) -> int:
+        """As :meth:`choose`, for when the best may not come next."""
+        token = self._search(scores)
+        self._add(token)
+        return token
+
+    def forced(self) -> list[int]:
+        """Tokens that the grammar has come next, whatever the scores; they become part of the answer."""
+        found: list[int] = []
+        for token in self._matcher.compute_ff_tokens():
+            if not self.take(token):
+                break
+            found.append(token)
+        return found
+
+    def _add(self, token: int) -> None:
+        if token != self._constraint.vocabulary.end:
+            self._matcher.consume_token(token)
+            self._bytes += self._constraint.vocabulary.tokens.decode_bytes([token])
 
     def _allowed(self, token: int) -> bool:
         """Whether the grammar takes the token."""
