@@ -5,7 +5,8 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen2Conf
 from sqlfocus.corpus.prompt import Prompt, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
-from sqlfocus.inference.transformers import TransformersEngine, load_engine
+from sqlfocus.inference.loading import load_engine
+from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.models import attention
 from sqlfocus.models.record import ModelRecord
 
@@ -28,7 +29,7 @@ def prompts():
 
 @pytest.fixture(scope="module")
 def engine(smollm2):
-    made = load_engine(str(smollm2), batch_size=3)[0]
+    made = load_engine(str(smollm2), engine="transformers", batch_size=3)[0]
     made.model.float()  # in bfloat16 a batch rounds otherwise than a row, and an answer may turn on that
     return made
 

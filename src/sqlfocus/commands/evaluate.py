@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlfocus.commands.ask import ENGINE_HELP
+
 if TYPE_CHECKING:
     from sqlfocus.corpus.example import Example
     from sqlfocus.evaluation.score import Evaluation, Prediction
@@ -15,7 +17,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--model", nargs="+", default=[], help="adapter, merged model, hub name or GGUF file; several")
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=[],
+        help="adapter, merged model, hub name, GGUF file, or the URL of a server's /v1; several",
+    )
     parser.add_argument("--data", type=Path, help="JSONL file of questions with their SQL")
     parser.add_argument(
         "--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite"
@@ -41,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hub", choices=("huggingface", "modelscope"), default="huggingface", help="where models come from"
     )
+    parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
     parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once")
     parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer")
     parser.add_argument(
@@ -111,11 +119,11 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
     from tqdm import tqdm
 
     from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
-    from sqlfocus.inference.transformers import load_engine
+    from sqlfocus.inference.loading import load_engine
 
     model = evaluation.model
     engine, template = load_engine(
-        model, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
+        model, engine=args.engine, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
     )
     with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
         schema_of = _schemas(args, model, schema_dir)

@@ -114,6 +114,12 @@ class LlamaCppNetwork:
             self._library.llama_model_free(self._model)
             self._context = self._model = None
 
+    def forget(self) -> None:
+        """Let all prefixes go that no branch stands behind, saved states too; files stay."""
+        for tokens in [tokens for tokens, held in self._held.items() if not held.branches]:
+            self._release(self._held.pop(tokens))
+        self.prefixes.clear()
+
     def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         self._leave(slot)

@@ -55,6 +55,11 @@ class PrefixCache(Generic[Kept]):
             self.bytes += size
         return made
 
+    def clear(self) -> None:
+        """Forget all; it does not count as eviction."""
+        self._kept.clear()
+        self.bytes = 0
+
     def counters(self) -> dict[str, int]:
         """For metrics: names and values."""
         return {

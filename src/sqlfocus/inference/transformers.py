@@ -11,14 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from sqlfocus.corpus.prompt import DEFAULT_TEMPLATE, PromptTemplate, template_named
-from sqlfocus.errors import UserError
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.prefixes import DEFAULT_BYTES, PrefixCache, PrefixFolder
 from sqlfocus.inference.scheduler import Feed
 from sqlfocus.models import attention
 from sqlfocus.models.branches import NO_PREFIX, Branches, Prefix
-from sqlfocus.models.loading import load_model
 
 DRAFT_COSTS = {"cpu": 1 / 16, "cuda": 1 / 256}
 """What a token more costs in a pass of a few, over a pass of one."""
@@ -135,26 +132,3 @@ class TransformersEngine(LocalEngine):
         network = TransformersNetwork(model, slots=batch_size, folder=folder)
         super().__init__(network, tokenizer, name=name, vocabulary=model.config.vocab_size, drafts=drafts)
         self.model = model
-
-
-def load_engine(
-    model: str, *, prompt_template: str | None = None, hub: str = "huggingface", batch_size: int = 16
-) -> tuple[TransformersEngine, PromptTemplate]:
-    """Load a model to answer with, and the prompt template that it is to be asked in.
-
-    A fine-tuned model is asked in the template that it was trained in. A base model is asked in ``prompt_template``,
-    ``schema-first`` unless said.
-
-    Raises:
-        UserError: the model is not to be had, or ``prompt_template`` is not the one that it was trained in.
-    """
-    if prompt_template is not None:
-        template_named(prompt_template)
-    loaded, tokenizer, record = load_model(model, hub=hub)
-    if record is not None and prompt_template not in (None, record.prompt_template):
-        raise UserError(
-            f"{model}: the model was trained in the prompt template {record.prompt_template} and answers badly in "
-            f"another; leave out --prompt_template {prompt_template}"
-        )
-    template = template_named(record.prompt_template if record else prompt_template or DEFAULT_TEMPLATE)
-    return TransformersEngine(loaded, tokenizer, name=model, batch_size=batch_size), template
