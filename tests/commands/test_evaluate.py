@@ -36,7 +36,7 @@ def saved(folder, name, sql):
     evaluation = evaluate(
         EXAMPLES,
         folder / "databases",
-        lambda examples, tell: [tell(place, sql) for place in range(len(examples))],
+        lambda examples, tell: [tell(place, [sql]) for place in range(len(examples))],
         model=name,
     )
     write_predictions(folder / f"{name}.jsonl", [evaluation])

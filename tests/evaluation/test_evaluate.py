@@ -38,11 +38,11 @@ WRITTEN = {
 
 def predict(examples, tell):
     for place, example in reversed(list(enumerate(examples))):
-        tell(place, WRITTEN[example.question])
+        tell(place, [WRITTEN[example.question]])
 
 
 def always(*texts):
-    return lambda examples, tell: [tell(place, texts[place % len(texts)]) for place in range(len(examples))]
+    return lambda examples, tell: [tell(place, [texts[place % len(texts)]]) for place in range(len(examples))]
 
 
 def test_each_question_gets_its_verdict(databases, examples):
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_database_is_named(databases):
 class Recorded:
     name = "recorded"
 
-    def complete(self, prompts, *, max_new_tokens=256, databases=None, on_done=None):
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None):
         self.prompts, self.longest, self.databases = prompts, max_new_tokens, databases
         completions = [Completion("SELECT 3<|im_end|>", 4, True) for _ in prompts]
         for place, completion in enumerate(completions):

@@ -205,7 +205,7 @@ def test_draws_are_those_of_their_seed_and_differ_between_places(model):
     made = engine(model)
     made.scheduler.end = -2
     same = prompts(schema())[:1] * 4
-    first = [one.text for one in made.complete(same, max_new_tokens=12, temperature=1.0, seed=1)]
-    assert first == [one.text for one in made.complete(same, max_new_tokens=12, temperature=1.0, seed=1)]
-    assert first != [one.text for one in made.complete(same, max_new_tokens=12, temperature=1.0, seed=2)]
+    first = [one.text for one in made.complete(same, max_new_tokens=12, temperatures=[1.0] * 4, seed=1)]
+    assert first == [one.text for one in made.complete(same, max_new_tokens=12, temperatures=[1.0] * 4, seed=1)]
+    assert first != [one.text for one in made.complete(same, max_new_tokens=12, temperatures=[1.0] * 4, seed=2)]
     assert len(set(first)) > 1

@@ -106,7 +106,7 @@ def test_prompts_on_one_database_begin_with_the_same_bytes_and_the_key_is_sent(s
     url, answers, asked, keys = strange
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     answers["completions"] = (200, {"choices": [{"message": {"content": "SELECT 1"}, "finish_reason": "length"}]})
-    (first, *_) = RemoteEngine(url).complete(PROMPTS, max_new_tokens=7, temperature=0.5, seed=3)
+    (first, *_) = RemoteEngine(url).complete(PROMPTS, max_new_tokens=7, temperatures=[0.5] * 3, seed=3)
     assert (first.text, first.tokens, first.finished) == ("SELECT 1", 0, False)
     assert keys == ["Bearer secret"] * 3
     assert sorted(body["seed"] for body in asked) == [3, 4, 5]

@@ -8,6 +8,8 @@ from typing import Any
 
 ENGINE_HELP = "what runs the model: a GGUF file llama.cpp, where it is installed, else transformers (%(default)s)"
 
+CANDIDATES_HELP = "write so many answers, run them, and take the shortest of those that most agree with (%(default)s)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
     parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
     parser.add_argument("--free", action="store_true", help="let the model write what it will, not only valid SQL")
+    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
     parser.add_argument("--rows", type=int, default=20, help="most rows to print (%(default)s)")
 
 
@@ -35,13 +38,19 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.question.strip():
         raise UserError("the question is empty")
+    if args.candidates < 1:
+        raise UserError(f"--candidates {args.candidates}: it has to be at least 1")
     database = read_database(args.database, schema=args.schema, max_values=max_values(args.model))
     for warning in database.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     from sqlfocus.inference.loading import load_engine
 
     engine, template = load_engine(
-        args.model, engine=args.engine, prompt_template=args.prompt_template, batch_size=1, save_prefixes=True
+        args.model,
+        engine=args.engine,
+        prompt_template=args.prompt_template,
+        batch_size=args.candidates,
+        save_prefixes=True,
     )
     execution = open_runner(args.database)
     try:
@@ -49,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         request = Request(
             *(args.question, database.mschema(), args.evidence, database.dialect, execution.run), database=held_to
         )
-        given = answer(engine, template, request)
+        given = answer(engine, template, request, candidates=args.candidates)
     finally:
         execution.close()
     if not given.sql:

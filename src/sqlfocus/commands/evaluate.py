@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlfocus.commands.ask import ENGINE_HELP
+from sqlfocus.commands.ask import CANDIDATES_HELP, ENGINE_HELP
 
 if TYPE_CHECKING:
     from sqlfocus.corpus.example import Example
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--free", action="store_true", help="let a model write what it will, not only SQL that is valid on the schema"
     )
+    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
     parser.add_argument("--format", choices=("text", "markdown"), default="text", help="of the tables")
 
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("nothing to evaluate; name a model with --model or a file of predictions with --predictions")
     if args.model and args.data is None:
         raise UserError("which questions? name a JSONL file with --data, for instance data/dev_data.jsonl")
-    for name in ("limit", "batch_size", "max_new_tokens"):
+    for name in ("limit", "batch_size", "max_new_tokens", "candidates"):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError(f"--{name} {value}: it has to be at least 1")
     if args.prompt_template is not None:
@@ -131,6 +132,7 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
             *(engine, template, schema_of),
             constrained=not args.free,
             max_new_tokens=args.max_new_tokens,
+            candidates=args.candidates,
         )
 
         def judged(predictions: Sequence[Prediction]) -> None:

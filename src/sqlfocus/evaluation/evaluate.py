@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlfocus.answer import finish
+from sqlfocus.answer import choose, complete_all, finish
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.errors import UserError
@@ -22,8 +22,11 @@ from sqlfocus.schema.text import read_schema_text
 # A gold result has to be whole to be compared with.
 LIMITS = Limits(seconds=30.0, rows=200_000, bytes=128 << 20, memory=2 << 30)
 
-Predict = Callable[[Sequence[Example], Callable[[int, str], None]], None]
-"""Asks a model questions, and says what it writes for each, by the question's place, as soon as it is written."""
+Predict = Callable[[Sequence[Example], Callable[[int, Sequence[str]], None]], None]
+"""Asks a model questions, and says what it writes for each, by the question's place, as soon as it is written.
+
+It may write several candidates, between which their execution decides (:func:`sqlfocus.answer.choose`).
+"""
 
 
 def evaluate(
@@ -64,9 +67,9 @@ def evaluate(
         asked.sort(key=lambda example: order[example.db_id])
         judged: dict[int, Prediction] = {}
 
-        def judge(place: int, completion: str) -> None:
+        def judge(place: int, completions: Sequence[str]) -> None:
             example = asked[place]
-            judged[place] = _judge(example, completion, runner, files[example.db_id], rule)
+            judged[place] = _judge(example, completions, runner, files[example.db_id], rule)
             if on_judged is not None:
                 on_judged([judged[place]])
 
@@ -75,18 +78,14 @@ def evaluate(
     return evaluation
 
 
-def _judge(example: Example, completion: str, runner: Runner, file: Path, rule: str) -> Prediction:
-    """Run a question's gold query and the one in ``completion``, and compare their results."""
+def _judge(example: Example, completions: Sequence[str], runner: Runner, file: Path, rule: str) -> Prediction:
+    """Run a question's gold query and those in ``completions``, and compare the gold result with the chosen one's."""
     permit = check(example.sql, dialect=example.dialect)
     gold = runner.run(file, example.sql) if permit.allowed else Result(error=permit.reason)
     if gold.truncated:
         gold = Result(error=f"the gold result is cut at {len(gold.rows)} rows")
-    answer = finish(
-        example.question,
-        completion,
-        dialect=example.dialect,
-        run=None if gold.error else lambda sql: runner.run(file, sql),
-    )
+    run = None if gold.error else lambda sql: runner.run(file, sql)
+    answer = choose([finish(example.question, text, dialect=example.dialect, run=run) for text in completions])
     if gold.error:
         level = hardness(example.sql, dialect=example.dialect) if permit.parsed else ""
         return Prediction(example, answer, Verdict.GOLD_FAILED, level, gold, gold.error)
@@ -107,10 +106,12 @@ def engine_predictor(
     *,
     constrained: bool = True,
     max_new_tokens: int = 256,
+    candidates: int = 1,
 ) -> Predict:
     """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name.
 
-    With ``constrained`` it is held to SQL that is valid on what the text describes.
+    With ``constrained`` it is held to SQL that is valid on what the text describes. It writes ``candidates`` answers to
+    each question.
     """
 
     @functools.lru_cache(maxsize=64)
@@ -120,17 +121,19 @@ def engine_predictor(
         except UserError as error:
             raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
 
-    def predict(examples: Sequence[Example], tell: Callable[[int, str], None]) -> None:
+    def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
         schemas = [schema_of(one.db_id) for one in examples]
         pairs = list(zip(examples, schemas, strict=True))
-        engine.complete(
+        complete_all(
+            engine,
             [
                 template.prompt(schema=schema, question=one.question, evidence=one.evidence, dialect=one.dialect)
                 for one, schema in pairs
             ],
+            tell,
             max_new_tokens=max_new_tokens,
             databases=[database(schema, one.dialect) if constrained else None for one, schema in pairs],
-            on_done=lambda place, completion: tell(place, completion.text),
+            candidates=candidates,
         )
 
     return predict

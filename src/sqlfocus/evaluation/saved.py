@@ -28,9 +28,9 @@ class SavedPredictions:
         for example, completion in zip(self.examples, self.completions, strict=True):
             left.setdefault(example, []).append(completion)
 
-        def predict(examples: Sequence[Example], tell: Callable[[int, str], None]) -> None:
+        def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
             for place, example in enumerate(examples):
-                tell(place, left[example].pop(0))
+                tell(place, [left[example].pop(0)])
 
         return predict
 

@@ -35,11 +35,14 @@ class Engine(Protocol):
         *,
         max_new_tokens: int = 256,
         databases: Sequence[Database | None] | None = None,
-        temperature: float = 0.0,
+        temperatures: Sequence[float] | None = None,
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
-        """Complete each prompt, greedily or by drawing at a ``temperature``; the answers come in the prompts' order.
+        """Complete each prompt; the answers come in the prompts' order.
+
+        A prompt with a temperature above 0 is completed by drawing, all others greedily; what is drawn depends on
+        ``seed`` and the prompt's place.
 
         A prompt with a database is answered with SQL that is valid on it, token by token; one without, or with
         ``databases`` left out, in whatever the model writes.

@@ -45,7 +45,7 @@ class LocalEngine:
         *,
         max_new_tokens: int = 256,
         databases: Sequence[Database | None] | None = None,
-        temperature: float = 0.0,
+        temperatures: Sequence[float] | None = None,
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
@@ -68,7 +68,7 @@ class LocalEngine:
                     max_new_tokens,
                     guide=None if database is None else self._constraint(database).guide(),
                     names=None if database is None else self._names(database),
-                    temperature=temperature,
+                    temperature=temperatures[index] if temperatures else 0.0,
                     random=np.random.default_rng((seed, index)),
                     on_done=functools.partial(done, index),
                 )

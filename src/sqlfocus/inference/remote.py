@@ -54,7 +54,7 @@ class RemoteEngine:
         *,
         max_new_tokens: int = 256,
         databases: Sequence[Database | None] | None = None,
-        temperature: float = 0.0,
+        temperatures: Sequence[float] | None = None,
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
@@ -69,7 +69,9 @@ class RemoteEngine:
         completions: dict[int, Completion] = {}
         with ThreadPoolExecutor(self.batch_size) as pool:
             asked = {
-                pool.submit(self._ask, prompt, max_new_tokens, temperature, seed + place): place
+                pool.submit(
+                    self._ask, prompt, max_new_tokens, temperatures[place] if temperatures else 0.0, seed + place
+                ): place
                 for place, prompt in enumerate(prompts)
             }
             try:

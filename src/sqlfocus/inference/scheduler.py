@@ -142,6 +142,8 @@ class Scheduler:
     def run(self, jobs: Sequence[Job]) -> None:
         """Return when the jobs are done; whoever else's are under way go on beside them.
 
+        Each job's ``on_done`` is called in this thread, while another, if there is one, drives.
+
         Raises:
             UserError: one of them cannot be done.
         """
@@ -149,24 +151,33 @@ class Scheduler:
             if jobs:  # in their own order, in turn with those that others ask of other databases
                 database = tuple(jobs[0].tokens[: jobs[0].prefix])
                 self._waiting.setdefault(database, deque()).extend(jobs)
+        left = list(jobs)
         try:
-            while True:
+            while left:
                 with self._changed:
-                    self._changed.wait_for(lambda: not self._driving or all(job.done for job in jobs))
-                    if all(job.done for job in jobs):
-                        break
-                    self._driving = True
-                try:
-                    while not all(job.done for job in jobs):
-                        self._step()
-                finally:
-                    with self._changed:
-                        self._driving = False
-                        self._changed.notify_all()
+                    self._changed.wait_for(lambda: not self._driving or any(job.done for job in left))
+                    ready = [job for job in left if job.done]
+                    self._driving |= not ready
+                if not ready:
+                    self._drive(left)
+                for job in ready:  # meanwhile another thread drives
+                    left.remove(job)
+                    if job.error is not None:
+                        raise job.error
+                    if job.on_done is not None:
+                        job.on_done(job)
         finally:
-            self._withdraw([job for job in jobs if not job.done])
-        if error := next((job.error for job in jobs if job.error), None):
-            raise error
+            self._withdraw(left)
+
+    def _drive(self, jobs: Sequence[Job]) -> None:
+        """Run the network until one of the jobs is done."""
+        try:
+            while not any(job.done for job in jobs):
+                self._step()
+        finally:
+            with self._changed:
+                self._driving = False
+                self._changed.notify_all()
 
     def _withdraw(self, jobs: Sequence[Job]) -> None:
         """Nobody waits for these any more; who drives next lets them go."""
@@ -264,8 +275,6 @@ class Scheduler:
             self.history.add([BEGIN, *job.answer])
         self._release(job)
         self._done(job)
-        if job.on_done is not None:
-            job.on_done(job)
 
     def _done(self, job: Job, error: UserError | None = None) -> None:
         with self._changed:
