@@ -186,6 +186,26 @@ def test_one_question_does_not_wait_for_a_hundred_of_another_database(model):
     assert answered <= 101
 
 
+def test_others_are_answered_while_one_looks_at_its_answer(model):
+    made = engine(model, batch_size=4)
+    made.scheduler.end = -2
+    looking, answered = threading.Event(), threading.Event()
+
+    def look(place, _):
+        looking.set()
+        assert answered.wait(30)
+
+    slow = threading.Thread(
+        target=made.complete, args=(prompts(schema())[:2],), kwargs={"max_new_tokens": 4, "on_done": look}
+    )
+    slow.start()
+    assert looking.wait(30)
+    assert len(made.complete(prompts(schema("depot", "pallets")), max_new_tokens=8)) == len(QUESTIONS)
+    answered.set()
+    slow.join(30)
+    assert not slow.is_alive()
+
+
 def test_who_is_interrupted_takes_the_questions_back_and_others_go_on(model):
     made = engine(model, batch_size=2)
     made.scheduler.end = -2
