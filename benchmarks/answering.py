@@ -28,19 +28,18 @@ import psutil
 import torch
 
 from sqlfocus.answer import extract_sql
-from sqlfocus.corpus.example import Example
+from sqlfocus.corpus.example import Example, read_examples
 from sqlfocus.corpus.prompt import Prompt, PromptTemplate
-from sqlfocus.corpus.readers import read_examples
 from sqlfocus.demo.small_model import fetch_smollm2
 from sqlfocus.evaluation.evaluate import database_file, engine_predictor, evaluate
 from sqlfocus.evaluation.report import layout
 from sqlfocus.evaluation.score import Evaluation
 from sqlfocus.inference import llamacpp
-from sqlfocus.inference.chat import read_prompt
+from sqlfocus.inference.chat import end_token, read_prompt
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.transformers import TransformersEngine
-from sqlfocus.models import attention
+from sqlfocus.models.loading import load_model
 from sqlfocus.models.record import max_values
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
@@ -60,11 +59,12 @@ class Asked:
         if not (prepared / "dev_data.jsonl").is_file():
             run_verb("prepare", ["spider", "--source", str(spider), "--output", str(prepared), "--force"])
         found = [one for one in read_examples(prepared / "dev_data.jsonl") if one.db_id != "wta_1"]
+        self.sixteen = [one for one in found if one.db_id == "student_transcripts_tracking"][:16]
         count = min(questions, len(found))
         self.examples: list[Example] = [found[place * len(found) // count] for place in range(count)]
         self.folder = spider / "database"
         self.template = template
-        self.files = {name: database_file(self.folder, name) for name in {one.db_id for one in self.examples}}
+        self.files = {name: database_file(self.folder, name) for name in {one.db_id for one in found}}
         self.databases: dict[str, Database] = {
             name: read_database(str(file), max_values=values) for name, file in self.files.items()
         }
@@ -111,7 +111,7 @@ def main() -> int:
         flush=True,
     )
     figures: dict[str, float] = {}
-    figures |= one_by_one(engine, asked, timed)
+    figures |= one_by_one(engine, Generating(name), asked, timed)
     figures |= many(engine, asked, args.spider, figures.pop("generate_seconds_a_question"))
     if llamacpp.available():
         figures |= with_llamacpp(args.gguf or fetch_smollm2(), asked, timed)
@@ -130,25 +130,31 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def generate(engine: TransformersEngine, prompt: Prompt) -> list[int]:
+class Generating:
     """transformers' own way: the whole prompt, then a token a step."""
-    ids = torch.tensor([read_prompt(engine.tokenizer, prompt)[0]], device=engine.model.device)
-    engine.model.set_attn_implementation("sdpa")
-    with torch.inference_mode():
-        output = engine.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=LONGEST,
-            do_sample=False,
-            eos_token_id=engine.end,
-            pad_token_id=engine.end,
-        )
-    engine.model.set_attn_implementation(attention.NAME)
-    new: list[int] = output[0, ids.shape[1] :].tolist()
-    return new
+
+    def __init__(self, name: str) -> None:
+        self.model, self.tokenizer, _ = load_model(name)
+        self.end = end_token(self.tokenizer)
+
+    def answer(self, prompt: Prompt) -> list[int]:
+        ids = torch.tensor([read_prompt(self.tokenizer, prompt)[0]], device=self.model.device)
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=LONGEST,
+                do_sample=False,
+                eos_token_id=self.end,
+                pad_token_id=self.end,
+            )
+        new: list[int] = output[0, ids.shape[1] :].tolist()
+        return new
 
 
-def one_by_one(engine: TransformersEngine, asked: Asked, timed: list[Example]) -> dict[str, float]:
+def one_by_one(
+    engine: TransformersEngine, generating: Generating, asked: Asked, timed: list[Example]
+) -> dict[str, float]:
     """One question at a time, the schema known: against ``generate``, and with and without drafts."""
     plain = TransformersEngine(engine.model, engine.tokenizer, name="without drafts", batch_size=1, drafts=False)
     drafting = TransformersEngine(engine.model, engine.tokenizer, name="ours", batch_size=1)
@@ -156,12 +162,12 @@ def one_by_one(engine: TransformersEngine, asked: Asked, timed: list[Example]) -
     for each in (plain, drafting):
         for name in dict.fromkeys(one.db_id for one in timed):
             each.prefill(asked.prompt(next(one for one in timed if one.db_id == name)))
-    generate(engine, asked.prompt(timed[0]))  # to warm up
+    generating.answer(asked.prompt(timed[0]))  # to warm up
     times: dict[str, list[float]] = {"generate": [], "free": [], "plain": [], "ours": []}
     lengths: list[int] = []
     same = 0
     for one in timed:
-        took, tokens = seconds(lambda one=one: generate(engine, asked.prompt(one)))
+        took, tokens = seconds(lambda one=one: generating.answer(asked.prompt(one)))
         times["generate"].append(took)
         lengths.append(len(tokens))
         took, (free,) = seconds(lambda one=one: asked.complete(plain, [one], free=True))
@@ -227,7 +233,7 @@ class Watched:
 
 def many(engine: TransformersEngine, asked: Asked, spider: Path, each: float) -> dict[str, float]:
     """Sixteen at once against one by one, and ``evaluate`` against ``generate`` for each, with EX and validity."""
-    sixteen = [one for one in asked.examples if one.db_id == asked.examples[0].db_id][:16]
+    sixteen = asked.sixteen
     figures: dict[str, float] = {}
     alone = TransformersEngine(engine.model, engine.tokenizer, name="one by one", batch_size=1)
     together = TransformersEngine(engine.model, engine.tokenizer, name="at once", batch_size=16)

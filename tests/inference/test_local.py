@@ -1,5 +1,6 @@
 """The engine's ways of saving work, each against the plainest: one prompt at a time, whole, token by token."""
 
+import sqlite3
 import threading
 import time
 
@@ -8,8 +9,9 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from sqlfocus.corpus.prompt import template_named
-from sqlfocus.inference.chat import prompt_ids, read_prompt
+from sqlfocus.inference.chat import end_token, prompt_ids, read_prompt
 from sqlfocus.inference.prefixes import PrefixFolder
+from sqlfocus.inference.scheduler import CLOSING
 from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.models import attention
 from sqlfocus.schema.text import read_schema_text
@@ -59,7 +61,7 @@ def plain(model, prompt, count, choose=None):
         while len(ids) < begun + count:
             logits = network(torch.tensor([ids]), use_cache=False).logits[0, -1]
             ids.append(int(logits.argmax()) if choose is None else choose(logits.numpy()))
-            if choose is not None and ids[-1] == tokenizer.eos_token_id:
+            if choose is not None and ids[-1] == end_token(tokenizer):
                 break
     network.set_attn_implementation(attention.NAME)
     return ids[begun:]
@@ -101,8 +103,8 @@ def test_prefixes_batches_and_drafts_change_no_token(model, drafts, slots):
 def test_a_constrained_answer_is_that_of_the_plain_way(model):
     database = read_schema_text(schema(), dialect="sqlite")
     made = engine(model, batch_size=4)
-    asked = prompts(schema())
-    given = made.complete(asked, max_new_tokens=40, databases=[database] * len(asked))
+    asked, compared = prompts(schema()), 0
+    given = made.complete(asked, max_new_tokens=40 + CLOSING, databases=[database] * len(asked))
     for prompt, completion in zip(asked, given, strict=True):
         guide = made._constraint(database).guide()
         tokens = []
@@ -112,9 +114,27 @@ def test_a_constrained_answer_is_that_of_the_plain_way(model):
             return tokens[-1]
 
         plain(model, prompt, 40, choose)
-        tokens = tokens[:-1] if tokens[-1] == made.end else tokens
-        assert completion.text == text(model, tokens)
+        assert completion.finished
+        if not guide.stuck:  # else it was taken back to where a query could end
+            compared += 1
+            assert completion.text.startswith(text(model, tokens[:-1] if guide.ended else tokens))
         assert completion.text.lstrip().upper().startswith(("SELECT", "WITH"))
+    assert compared > 2
+
+
+@pytest.mark.parametrize("most", [3, 8, 20, 40, 90])
+def test_a_constrained_answer_is_whole_however_short_the_limit(model, most, tmp_path):
+    names = read_schema_text(schema(), dialect="sqlite")
+    made = engine(model, batch_size=4)
+    given = made.complete(prompts(schema()), max_new_tokens=most, databases=[names] * len(QUESTIONS))
+    shop = sqlite3.connect(tmp_path / "shop.sqlite")
+    shop.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, city TEXT, amount_in_kroner REAL)")
+    for completion in given:
+        assert completion.tokens <= most
+        assert completion.finished
+        shop.execute(f"EXPLAIN {completion.text}")
+    assert any(completion.cut_short for completion in given)
+    shop.close()
 
 
 def test_a_prefix_is_prefilled_kept_within_its_bytes_and_counted(model):

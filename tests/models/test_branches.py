@@ -3,7 +3,7 @@ import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from sqlfocus.models import attention
-from sqlfocus.models.branches import Branches, Prefix
+from sqlfocus.models.branches import Branches, Prefix, attend_all, attend_all_plainly
 
 SHAPE = {
     "hidden_size": 32,
@@ -95,3 +95,16 @@ def test_a_prefix_knows_its_length_and_bytes():
     one = Prefix(((torch.zeros(2, 7, 4), torch.zeros(2, 7, 4)),) * 3)
     assert (one.length, one.bytes) == (7, 2 * 7 * 4 * 4 * 2 * 3)
     assert (Prefix(()).length, Prefix(()).bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_kernel_and_its_plain_twin_agree(masked):
+    generator = torch.Generator().manual_seed(2)
+    query, key, value = (torch.randn(3, 2, length, 16, generator=generator) for length in (6, 11, 11))
+    mask = torch.zeros(3, 1, 6, 11).masked_fill_(torch.rand(3, 1, 6, 11, generator=generator) > 0.6, -torch.inf)
+    mask[..., 0] = 0
+    found = attend_all(query, key, value, 0.25, mask if masked else None)
+    expected = attend_all_plainly(query, key, value, 0.25, mask if masked else None)
+    largest = max(float((one - two).abs().max()) for one, two in zip(found, expected, strict=True))
+    print(f"largest difference: {largest:.1e}")
+    assert largest < 2e-6

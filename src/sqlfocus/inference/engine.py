@@ -19,8 +19,8 @@ class Completion:
     """How many tokens were generated, the end token included."""
     finished: bool
     """False where the limit on new tokens cut the text."""
-    stuck: bool = False
-    """True where the constraint left no token to go on with; the text may not be valid."""
+    cut_short: bool = False
+    """True where the text was ended for the model, which would have gone on, so that it is a whole query."""
 
 
 class Engine(Protocol):

@@ -18,6 +18,7 @@ from sqlfocus.inference.remote import RemoteEngine
 from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.models.dequantize import cache_folder
 from sqlfocus.models.loading import load_model
+from sqlfocus.models.packed_weights import pack_weights
 
 ENGINES = ("auto", "transformers", "llamacpp")
 
@@ -69,6 +70,7 @@ def load_engine(
     if record is not None:
         template = template_named(record.prompt_template)
     saved = None if folder is None else PrefixFolder(folder, _fingerprint(model, loaded), ending="safetensors")
+    pack_weights(loaded)
     return TransformersEngine(loaded, tokenizer, name=model, batch_size=batch_size, folder=saved), template
 
 

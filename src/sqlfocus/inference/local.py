@@ -86,7 +86,7 @@ class LocalEngine:
         finished = bool(job.answer) and job.answer[-1] == self.end
         text = self.tokenizer.decode(job.answer[:-1] if finished else job.answer, skip_special_tokens=True)
         assert isinstance(text, str)
-        return Completion(text, len(job.answer), finished, job.guide is not None and job.guide.stuck)
+        return Completion(text, len(job.answer), finished, job.guide is not None and job.guide.cut_short)
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:

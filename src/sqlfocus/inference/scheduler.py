@@ -21,6 +21,8 @@ from sqlfocus.inference.drafts import LONGEST_DRAFT, Followers, History, draft
 
 BEGIN = -1
 """Stands before an answer's first token in what drafts are made from."""
+CLOSING = 32
+"""With so many tokens left, a constrained answer is ended as soon as it can be, so that it is whole."""
 LEAST_LIKELY = 0.05
 """A draft ends before it is less likely right than that, however cheap."""
 
@@ -56,6 +58,10 @@ class Network(Protocol):
 
     def forward(self, feeds: Sequence[Feed]) -> Scores:
         """Run the model; the scores of the feeds come one after the other, in their order."""
+        ...
+
+    def leave(self, slot: int) -> None:
+        """A branch is done; its slot is free."""
         ...
 
     def cut(self, slot: int, length: int) -> None:
@@ -116,7 +122,14 @@ class Job:
             token = scores.best[place]
         else:
             token = self.guide.search(scores.at(place))
-        return [token] if self.guide is None else [token, *self.guide.forced()]
+        if self.guide is None:
+            return [token]
+        tokens = [token, *self.guide.forced()]
+        left = self.most - len(self.answer) - len(tokens)
+        if self.guide.stuck or (left <= 0 and not self.guide.ended):
+            self.answer.clear()
+            return self.guide.rewind(self.most)
+        return tokens + (self.guide.close(left) if left <= CLOSING and not self.guide.ended else [])
 
 
 class Scheduler:
@@ -219,6 +232,7 @@ class Scheduler:
     def _release(self, job: Job) -> None:
         self._active.remove(job)
         self._free.append(job.slot)
+        self.network.leave(job.slot)
 
     def _step(self) -> None:
         """One pass over all answers under way."""

@@ -50,6 +50,10 @@ class TransformersNetwork:
         kept = self.prefixes.get(prefix, functools.partial(self._prefix, prefix)) if prefix else NO_PREFIX
         self._branches.open(slot, kept)
 
+    def leave(self, slot: int) -> None:
+        """See :class:`sqlfocus.inference.scheduler.Network`."""
+        self._branches.open(slot, NO_PREFIX)
+
     def cut(self, slot: int, length: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         self._branches.cut(slot, length)

@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -29,6 +29,11 @@ class Prefix:
     def length(self) -> int:
         """Tokens."""
         return int(self.layers[0][0].shape[1]) if self.layers else 0
+
+    def of(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A layer's keys and values, each (1, H, P, D)."""
+        keys, values = self.layers[layer]
+        return keys[None], values[None]
 
     @property
     def bytes(self) -> int:
@@ -48,6 +53,8 @@ class _Pass:
         slot_of, columns: (T,) each token's branch, and its place among that branch's own tokens.
         padded: (T,) each token's place in (N·S); None where all branches have S tokens.
         hidden: (N, S, K) true where a token does not see a key of its branch.
+        none_hidden: whether it is true nowhere.
+        first_slots: whether the branches are the first N, in order.
         spans: prefixes, with the first and the last token behind each.
     """
 
@@ -56,12 +63,20 @@ class _Pass:
     columns: torch.Tensor
     padded: torch.Tensor | None
     hidden: torch.Tensor
+    none_hidden: bool
+    first_slots: bool
     spans: list[tuple[Prefix, int, int]]
+    _masks: dict[tuple[int, torch.dtype], torch.Tensor] = field(default_factory=dict)
 
-    @property
-    def all_slots(self) -> bool:
-        """Whether the branches are the first N, in order."""
-        return self.slots.tolist() == list(range(len(self.slots)))
+    def mask(self, groups: int, dtype: torch.dtype) -> torch.Tensor | None:
+        """(N, 1, G·S, K): -inf where a key is hidden, else 0; the same for all layers."""
+        if self.none_hidden:
+            return None
+        if (groups, dtype) not in self._masks:
+            hidden = self.hidden.repeat(1, groups, 1)[:, None]
+            zeros = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
+            self._masks[groups, dtype] = zeros.masked_fill_(hidden, -math.inf)
+        return self._masks[groups, dtype]
 
 
 class Branches:
@@ -113,6 +128,8 @@ class Branches:
             tensor(columns),
             None if uniform else tensor([row * widest + place for row, place in zip(rows, places, strict=True)]),
             torch.arange(longest, device=self.device) > seen_to[:, :, None],
+            widest == 1 and min(before) + 1 == longest,
+            slots == list(range(len(slots))),
             spans,
         )
         if longest > self.capacity:
@@ -135,12 +152,14 @@ class Branches:
         own = self._own_part(layer, queries, key[0], value[0], scale)
         parts = []
         for prefix, start, end in now.spans:
-            span = tuple(tensor[:, :, start:end] for tensor in own)
+            part = own[0][:, :, start:end], own[1][:, :, start:end]
             if prefix.length:
-                span = _merged(span, _prefix_part(prefix.layers[layer], queries[:, :, start:end], scale))
-            parts.append(span[0] / span[2])
+                shared = attend_all(queries[:, :, start:end].flatten(1, 2)[None], *prefix.of(layer), scale)
+                shape = (heads, -1, end - start)
+                part = _merged(part, (shared[0].view(*shape, shared[0].shape[-1]), shared[1].view(*shape)))
+            parts.append(part[0])
         result = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
-        return result.to(value.dtype).flatten(0, 1).transpose(0, 1)[None]
+        return result.flatten(0, 1).transpose(0, 1)[None]
 
     def _own_part(
         self, layer: int, queries: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
@@ -150,26 +169,24 @@ class Branches:
         assert now is not None
         count, widest, longest = now.hidden.shape
         heads, groups, _, width = queries.shape
-        keys, values = (stored if now.all_slots else stored[now.slots] for stored in self._put(layer, key, value, now))
-        keys, values = keys[:count, :, :longest], values[:count, :, :longest]
+        keys, values = (
+            stored if now.first_slots else stored[now.slots] for stored in self._put(layer, key, value, now)
+        )
         if now.padded is None:
             padded = queries
         else:
             padded = queries.new_zeros(heads, groups, count * widest, width)
             padded[:, :, now.padded] = queries
         by_branch = padded.unflatten(2, (count, widest)).permute(2, 0, 1, 3, 4).flatten(2, 3)  # (N, H, G·S, D)
-        scores = (by_branch @ keys.transpose(-1, -2)).float().mul_(scale).unflatten(2, (groups, widest))
-        scores.masked_fill_(now.hidden[:, None, None], -math.inf)  # (N, H, G, S, K)
-        highest = scores.amax(dim=-1, keepdim=True)
-        weights = scores.sub_(highest).exp_()
-        total = weights.sum(dim=-1, keepdim=True)
-        result = (weights.to(values.dtype).flatten(2, 3) @ values).float().unflatten(2, (groups, widest))
+        result, weight = attend_all(
+            by_branch, keys[:count, :, :longest], values[:count, :, :longest], scale, now.mask(groups, queries.dtype)
+        )
 
         def by_token(tensor: torch.Tensor) -> torch.Tensor:
-            flat = tensor.permute(1, 2, 0, 3, 4).flatten(2, 3)
+            flat = tensor.unflatten(2, (groups, widest)).permute(1, 2, 0, 3, *range(4, tensor.dim() + 1)).flatten(2, 3)
             return flat if now.padded is None else flat[:, :, now.padded]
 
-        return by_token(result), by_token(highest), by_token(total)
+        return by_token(result), by_token(weight)
 
     def _put(self, layer: int, key: torch.Tensor, value: torch.Tensor, now: _Pass) -> tuple[torch.Tensor, torch.Tensor]:
         """Put down a layer's new keys and values (H, T, D); returns all that it has."""
@@ -186,38 +203,39 @@ class Branches:
         return self.own[layer]
 
 
-_Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Attention to some of the keys, in float32: weighted values (H, G, T, D), highest score and weights' sum (…, 1)."""
-
-
-def _prefix_part(layer: tuple[torch.Tensor, torch.Tensor], queries: torch.Tensor, scale: float) -> _Part:
-    """Attention of queries (H, G, T, D) to a prefix."""
-    keys, values = layer
-    shape = queries.shape[1:3]
-    scores = head_products(queries.flatten(1, 2), keys.transpose(1, 2)).float().mul_(scale)  # (H, G·T, P)
-    highest = scores.amax(dim=-1, keepdim=True)
-    weights = scores.sub_(highest).exp_()
-    total = weights.sum(dim=-1, keepdim=True)
-    result = head_products(weights.to(values.dtype), values).float()
-    return result.unflatten(1, shape), highest.unflatten(1, shape), total.unflatten(1, shape)
+_Part = tuple[torch.Tensor, torch.Tensor]
+"""Attention to some of the keys: what comes out (H, G, T, D), and the logarithm of its softmax's sum (H, G, T)."""
 
 
 def _merged(first: _Part, second: _Part) -> _Part:
     """Attention to both parts' keys."""
-    highest = torch.maximum(first[1], second[1])
-    mine, other = (first[1] - highest).exp_(), (second[1] - highest).exp_()
-    return first[0] * mine + second[0] * other, highest, first[2] * mine + second[2] * other
+    both = torch.logaddexp(first[1], second[1])
+    mine, other = ((one[1] - both).exp_()[..., None] for one in (first, second))
+    return (first[0] * mine + second[0] * other).to(first[0].dtype), both
 
 
-def head_products(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """``first @ second`` for (H, M, K) and (H, K, N).
+def attend_all(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, mask: torch.Tensor | None = None
+) -> _Part:
+    """Softmax attention of query (N, H, M, D) to key and value (N, H, K, D), and its logsumexp (N, H, M) in float32.
 
-    On a CPU each head by itself: a batched product gives heads to threads, and 3 heads keep 2 threads waiting for each
-    other.
+    ``mask`` (N, 1, M, K) is added to the scores. On a CPU by PyTorch's kernel, whose function for scaled dot products
+    does not give away its logsumexp.
     """
-    if first.device.type != "cpu":
-        return torch.bmm(first, second)
-    result = first.new_empty(first.shape[0], first.shape[1], second.shape[2])
-    for head in range(first.shape[0]):
-        torch.mm(first[head], second[head], out=result[head])
-    return result
+    if query.device.type == "cpu":
+        result: _Part = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            query, key, value, attn_mask=mask, scale=scale
+        )
+        return result
+    return attend_all_plainly(query, key, value, scale, mask)
+
+
+def attend_all_plainly(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, mask: torch.Tensor | None = None
+) -> _Part:
+    """What :func:`attend_all` gives, in matrix products."""
+    scores = (query @ key.transpose(-1, -2)).float().mul_(scale)
+    if mask is not None:
+        scores += mask
+    logsumexp = scores.logsumexp(dim=-1)
+    return (scores - logsumexp[..., None]).exp_().to(value.dtype) @ value, logsumexp
