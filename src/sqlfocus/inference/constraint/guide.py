@@ -161,19 +161,22 @@ class Guide:
         """Texts that may end the answer, the simplest first: a value, tables for the names without one, parentheses."""
         bare = _QUOTED.sub("", self.text)
         quote = re.search(r"['\"`]", bare)
-        last = ")" * (bare.count("(") - bare.count(")"))
+        depth = max(0, bare.count("(") - bare.count(")"))
         tables = self._constraint.names.tables
         called = dict.fromkeys(re.findall(r"\b([^\W\d]\w*)\.", bare))
         sources = [*tables, *(f"{table} AS {name}" for name in called for table in tables)]
+        if not bare:
+            yield "SELECT 1"
         for value in (quote[0],) if quote else ("", " 1", "1", "(1)", " END", " THEN 1 END"):
             if not self._may_go_on(value):
                 continue
-            yield value + last
-            if not bare:
-                yield "SELECT 1"
-            for before in ("", " FROM", " JOIN"):
-                if self._may_go_on(f"{value}{before} "):
-                    yield from (f"{value}{before} {source}{last}" for source in sources)
+            yield value + ")" * depth
+            for closed in range(depth + 1):
+                for before in ("", " FROM", " JOIN"):
+                    start = f"{value}{')' * closed}{before} "
+                    if self._may_go_on(start):
+                        yield from (f"{start}{source}{')' * (depth - closed)}" for source in sources)
+        last = ")" * depth
         if len(tables) <= FEW_TABLES and self._may_go_on(" JOIN "):
             for name, another in itertools.permutations(called, 2):
                 for table, other in itertools.product(tables, repeat=2):
