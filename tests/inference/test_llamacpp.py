@@ -5,8 +5,9 @@ import pytest
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.errors import UserError
 from sqlfocus.inference import llamacpp
+from sqlfocus.inference.chat import read_prompt
 from sqlfocus.inference.llamacpp import llamacpp_engine
-from sqlfocus.inference.scheduler import NoRoom
+from sqlfocus.inference.scheduler import Feed, NoRoom
 from sqlfocus.schema.text import read_schema_text
 
 pytestmark = [
@@ -44,17 +45,40 @@ def texts(engine, asked, **options):
     return [one.text for one in engine.complete(asked, max_new_tokens=16, **options)]
 
 
-def test_the_answers_stand_whatever_is_kept(engine):
+def test_scores_stand_whatever_is_kept(engine):
+    """Sums are taken in another order where a prefix lies elsewhere, and weights of 4 bits make much of little."""
     network = engine.network
-    first = [*texts(engine, prompts(schema())), *texts(engine, prompts(schema("depot", "pallets")))]
-    assert network.prefixes.misses == 2
-    kept = [*texts(engine, prompts(schema())), *texts(engine, prompts(schema("depot", "pallets")))]
-    assert network.prefixes.misses == 2
-    assert kept == first
-    for held in list(network._held):  # out of the context, so that they come back from their saved states
-        network._release(network._held.pop(held))
-    assert [*texts(engine, prompts(schema())), *texts(engine, prompts(schema("depot", "pallets")))] == first
-    assert network.prefixes.misses == 2
+    tokens, shared = read_prompt(engine.tokenizer, prompts(schema())[0])
+    others, others_shared = read_prompt(engine.tokenizer, prompts(schema("depot", "pallets"))[0])
+
+    def scores():
+        network.open(0, tokens[:shared], 100)
+        found = network.forward([Feed(0, tokens[shared:], 1)]).at(0)
+        network.leave(0)
+        return found
+
+    network.forget()
+    cold = scores()
+    misses = network.prefixes.misses
+    differences = {"kept": scores() - cold}
+    network.open(0, others[:others_shared], 100)
+    network.leave(0)
+    network.forget_held()
+    network.open(0, others[:others_shared], 100)  # so that the other prefix lies elsewhere
+    network.leave(0)
+    differences["restored"] = scores() - cold
+    assert network.prefixes.misses == misses + 1
+    network.forget()
+    network.open(0, others[:others_shared], 100)
+    network.leave(0)
+    differences["computed elsewhere"] = scores() - cold
+    network.open(0, [], 2000 - shared)
+    differences["the prompt in one piece"] = network.forward([Feed(0, tokens, 1)]).at(0) - cold
+    network.leave(0)
+    largest = {name: float(abs(difference).max()) for name, difference in differences.items()}
+    print(largest)
+    assert largest["kept"] == 0
+    assert max(largest.values()) < 1.0
 
 
 def test_a_constrained_answer_names_only_what_exists(engine):

@@ -115,14 +115,14 @@ def test_a_constrained_answer_is_that_of_the_plain_way(model):
 
         plain(model, prompt, 40, choose)
         assert completion.finished
-        if not guide.stuck:  # else it was taken back to where a query could end
-            compared += 1
-            assert completion.text.startswith(text(model, tokens[:-1] if guide.ended else tokens))
+        same = completion.text.startswith(text(model, tokens[:-1] if guide.ended else tokens))
+        compared += same
+        assert same or completion.cut_short  # it was taken back to where a query could end
         assert completion.text.lstrip().upper().startswith(("SELECT", "WITH"))
     assert compared > 2
 
 
-@pytest.mark.parametrize("most", [3, 8, 20, 40, 90])
+@pytest.mark.parametrize("most", [5, 8, 20, 40, 90])
 def test_a_constrained_answer_is_whole_however_short_the_limit(model, most, tmp_path):
     names = read_schema_text(schema(), dialect="sqlite")
     made = engine(model, batch_size=4)

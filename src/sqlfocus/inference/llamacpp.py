@@ -120,9 +120,13 @@ class LlamaCppNetwork:
 
     def forget(self) -> None:
         """Let all prefixes go that no branch stands behind, saved states too; files stay."""
+        self.forget_held()
+        self.prefixes.clear()
+
+    def forget_held(self) -> None:
+        """Let all prefixes in the context go that no branch stands behind; their saved states stay."""
         for tokens in [tokens for tokens, held in self._held.items() if not held.branches]:
             self._release(self._held.pop(tokens))
-        self.prefixes.clear()
 
     def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""

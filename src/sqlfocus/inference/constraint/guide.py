@@ -171,6 +171,8 @@ class Guide:
             if not self._may_go_on(value):
                 continue
             yield value + ")" * depth
+            if bare.lstrip()[:4].lower() == "with":
+                yield f"{value}{')' * depth} SELECT 1"
             for closed in range(depth + 1):
                 for before in ("", " FROM", " JOIN"):
                     start = f"{value}{')' * closed}{before} "
