@@ -130,11 +130,13 @@ class Recorded:
         self.texts = texts
         self.prompts = []
 
-    def complete(self, prompts, *, max_new_tokens=256, databases=None, on_done=None):
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None):
         self.prompts += prompts
-        if on_done is not None:
-            on_done(len(prompts))
-        return [Completion(text, len(text.split()), True) for text in self.texts]
+        self.temperatures = temperatures
+        completions = [Completion(text, len(text.split()), True) for text in self.texts]
+        for place, completion in reversed(list(enumerate(completions))):
+            on_done(place, completion)
+        return completions
 
 
 @pytest.fixture
@@ -157,11 +159,11 @@ def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop
         "SELECT colour FROM item",
         "SELECT count(*) FROM item",
     )
-    done = []
+    done = {}
     requests = [Request(f"question {n}", "【DB_ID】 shop", run=shop.run) for n in range(5)]
-    answers = answer_all(engine, template_named("schema-first"), requests, on_done=done.append)
+    answers = answer_all(engine, template_named("schema-first"), requests, on_done=done.__setitem__)
     assert [each.question for each in answers] == [f"question {n}" for n in range(5)]
-    assert done == [5]
+    assert [done[place] for place in range(5)] == answers
     assert engine.prompts[0].user.endswith("question 0")
 
     first, prose, delete, broken, last = answers
@@ -194,3 +196,35 @@ def test_what_the_guard_wrote_is_what_runs():
     finish("q", "SELECT /*! evil */ a FROM t WHERE b REGEXP 'x' -- c", dialect="mysql", run=run)
     finish("q", "SELECT load_file('x')", dialect="mysql", run=run)
     assert seen == ["SELECT a FROM t WHERE b REGEXP 'x'"]
+
+
+@pytest.mark.parametrize(
+    ("written", "chosen"),
+    [
+        # Two agree against the greedy one; of these the shorter.
+        (
+            ["SELECT 9", "SELECT count(*) FROM item WHERE 1 = 1", "SELECT count(*) FROM item"],
+            "SELECT count(*) FROM item",
+        ),
+        # None agree: the greedy one.
+        (["SELECT 9", "SELECT 8", "SELECT 7"], "SELECT 9"),
+        # What does not run, or may not, has no voice.
+        (["SELECT colour FROM item", "DROP TABLE item", "SELECT name FROM item"], "SELECT name FROM item"),
+        # An empty result has none where there is another.
+        (["SELECT 1 WHERE 0", "SELECT 2 WHERE 0", "SELECT 7"], "SELECT 7"),
+        (["SELECT 1 WHERE 0", "SELECT 1234 WHERE 0", "no"], "SELECT 1 WHERE 0"),
+        # The order of rows and the last digits of a number make no difference.
+        (
+            ["SELECT 7", "SELECT id / 3.0 FROM item ORDER BY id DESC", "SELECT 0.33333333 UNION SELECT 2 / 3.0"],
+            "SELECT 0.33333333 UNION SELECT 2 / 3.0",
+        ),
+        (["nothing", "nothing else", "I cannot"], ""),
+    ],
+)
+def test_what_most_candidates_return_is_answered(shop, written, chosen):
+    engine = Recorded(*written)
+    request = Request("How many?", "【DB_ID】 shop", run=shop.run)
+    given = answer(engine, template_named("schema-first"), request, candidates=3)
+    assert given.sql == chosen
+    assert engine.temperatures == [0.0, 0.7, 0.7]
+    assert len(engine.prompts) == 3

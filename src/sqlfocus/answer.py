@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from sqlfocus.corpus.prompt import PromptTemplate
+from sqlfocus.corpus.prompt import Prompt, PromptTemplate
 from sqlfocus.execution.guard import Permit, check
 from sqlfocus.execution.runner import Result
-from sqlfocus.inference.engine import Engine
+from sqlfocus.inference.engine import Completion, Engine
 from sqlfocus.schema.mschema import Database
 
 Run = Callable[[str], Result]
@@ -53,9 +54,15 @@ class Answer:
     result: Result | None = None
 
 
-def answer(engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256) -> Answer:
+TEMPERATURE = 0.7
+"""At which candidates besides the greedy one are drawn."""
+
+
+def answer(
+    engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256, candidates: int = 1
+) -> Answer:
     """Answer one question; see :func:`answer_all`."""
-    return answer_all(engine, template, [request], max_new_tokens=max_new_tokens)[0]
+    return answer_all(engine, template, [request], max_new_tokens=max_new_tokens, candidates=candidates)[0]
 
 
 def answer_all(
@@ -64,11 +71,15 @@ def answer_all(
     requests: Sequence[Request],
     *,
     max_new_tokens: int = 256,
-    on_done: Callable[[int], None] | None = None,
+    candidates: int = 1,
+    on_done: Callable[[int, Answer], None] | None = None,
 ) -> list[Answer]:
     """Answer questions, in their order. What goes wrong with a question is in its answer and stops no other.
 
-    ``on_done`` is called with the number of questions that the engine has completed since the last call.
+    With several ``candidates`` a question gets so many answers, the greedy one and others that are drawn, and what
+    they say when they are run decides between them (:func:`choose`).
+
+    ``on_done`` is called with each question's place and answer, as soon as it is answered.
     """
     prompts = [
         template.prompt(
@@ -76,16 +87,72 @@ def answer_all(
         )
         for request in requests
     ]
-    completions = engine.complete(
-        prompts,
+    answers: dict[int, Answer] = {}
+
+    def done(place: int, texts: Sequence[str]) -> None:
+        request = requests[place]
+        answers[place] = choose(
+            [finish(request.question, text, dialect=request.dialect, run=request.run) for text in texts]
+        )
+        if on_done is not None:
+            on_done(place, answers[place])
+
+    databases = [request.database for request in requests]
+    complete_all(engine, prompts, done, max_new_tokens=max_new_tokens, databases=databases, candidates=candidates)
+    return [answers[place] for place in range(len(requests))]
+
+
+def complete_all(
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    tell: Callable[[int, Sequence[str]], None],
+    *,
+    max_new_tokens: int,
+    databases: Sequence[Database | None],
+    candidates: int = 1,
+) -> None:
+    """Complete prompts; ``tell`` is called with each one's place and its candidates, the greedy one first."""
+    texts: dict[int, dict[int, str]] = {}
+
+    def done(number: int, completion: Completion) -> None:
+        place, candidate = divmod(number, candidates)
+        texts.setdefault(place, {})[candidate] = completion.text
+        if len(texts[place]) == candidates:
+            found = texts.pop(place)
+            tell(place, [found[candidate] for candidate in range(candidates)])
+
+    engine.complete(
+        [prompt for prompt in prompts for _ in range(candidates)],
         max_new_tokens=max_new_tokens,
-        databases=[request.database for request in requests],
-        on_done=on_done,
+        databases=[database for database in databases for _ in range(candidates)],
+        temperatures=[TEMPERATURE if candidate else 0.0 for _ in prompts for candidate in range(candidates)],
+        on_done=done,
     )
-    return [
-        finish(request.question, completion.text, dialect=request.dialect, run=request.run)
-        for request, completion in zip(requests, completions, strict=True)
-    ]
+
+
+def choose(candidates: Sequence[Answer]) -> Answer:
+    """The answer that most candidates agree with, by the rows that they return: the shortest SQL that returns those.
+
+    Those that do not run have no voice, and an empty result speaks only where there is no other. Where as many agree
+    on one result as on another, that of the earlier candidate is taken, so that the greedy one decides. Where none
+    runs, the first is taken.
+    """
+    groups: dict[tuple[Any, ...], list[Answer]] = {}
+    for candidate in candidates:
+        if candidate.result is not None and not candidate.result.error:
+            groups.setdefault(_meaning(candidate.result), []).append(candidate)
+    if not groups:
+        return candidates[0]
+    most = max(groups.values(), key=lambda group: (bool(group[0].result and group[0].result.rows), len(group)))
+    return min(most, key=lambda one: len(one.sql))
+
+
+def _meaning(result: Result) -> tuple[Any, ...]:
+    """What two results that say the same have in common: their rows, in whatever order, numbers to six digits."""
+    rows = (
+        tuple(f"{value:.6g}" if isinstance(value, int | float) else repr(value) for value in row) for row in result.rows
+    )
+    return tuple(sorted(rows))
 
 
 def finish(question: str, completion: str, *, dialect: str = "sqlite", run: Run | None = None) -> Answer:

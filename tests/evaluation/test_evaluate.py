@@ -5,7 +5,6 @@ import pytest
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.errors import UserError
-from sqlfocus.evaluation import evaluate as module
 from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
 from sqlfocus.evaluation.report import database_table, labels, layout, notes, table
 from sqlfocus.evaluation.saved import read_predictions, write_predictions
@@ -37,8 +36,13 @@ WRITTEN = {
 }
 
 
-def predict(examples):
-    return [WRITTEN[example.question] for example in examples]
+def predict(examples, tell):
+    for place, example in reversed(list(enumerate(examples))):
+        tell(place, [WRITTEN[example.question]])
+
+
+def always(*texts):
+    return lambda examples, tell: [tell(place, [texts[place % len(texts)]]) for place in range(len(examples))]
 
 
 def test_each_question_gets_its_verdict(databases, examples):
@@ -67,7 +71,7 @@ def test_each_question_gets_its_verdict(databases, examples):
 
 
 def test_what_the_guard_refuses_is_counted_apart_and_not_run(databases, examples):
-    evaluation = evaluate(examples[:1], databases, lambda group: ["SELECT * FROM sqlite_master"])
+    evaluation = evaluate(examples[:1], databases, always("SELECT * FROM sqlite_master"))
     assert evaluation.predictions[0].verdict is Verdict.REFUSED
     assert evaluation.predictions[0].answer.result is None
     assert (evaluation.parsed, evaluation.permitted) == (1, 0)
@@ -77,7 +81,7 @@ def test_a_slow_prediction_times_out_and_a_long_one_is_wrong(databases, examples
     slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
     long = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
     evaluation = evaluate(
-        examples[:2], databases, lambda group: [slow, long], limits=Limits(seconds=0.3, rows=50, memory=1 << 29)
+        examples[:2], databases, always(slow, long), limits=Limits(seconds=0.3, rows=50, memory=1 << 29)
     )
     assert [one.verdict for one in evaluation.predictions] == [Verdict.TIMEOUT, Verdict.WRONG]
 
@@ -88,17 +92,17 @@ def test_a_gold_result_that_is_cut_is_a_gold_failure(databases, examples):
     assert evaluation.gold_failed[0].reason == "the gold result is cut at 1 rows"
 
 
-def test_questions_come_database_by_database_and_not_too_many_at_once(databases, monkeypatch):
-    monkeypatch.setattr(module, "QUESTIONS_AT_ONCE", 2)
+def test_questions_come_database_by_database(databases):
     mixed = [Example(f"q{n}", "SELECT 1", ("zoo", "bare")[n % 2]) for n in range(6)]
-    groups = []
+    asked = []
 
-    def remember(examples):
-        groups.append([example.question for example in examples])
-        return ["SELECT 1"] * len(examples)
+    def predict(examples, tell):
+        asked.extend(one.question for one in examples)
+        always("SELECT 1")(examples, tell)
 
-    evaluate(mixed, databases, remember)
-    assert groups == [["q0", "q2"], ["q4"], ["q1", "q3"], ["q5"]]
+    evaluation = evaluate(mixed, databases, predict)
+    assert asked == ["q0", "q2", "q4", "q1", "q3", "q5"]
+    assert [one.example.question for one in evaluation.predictions] == asked
 
 
 def test_excluded_databases_are_left_out_and_counted(databases, examples):
@@ -132,26 +136,27 @@ def test_a_file_that_is_no_database_is_named(databases):
 class Recorded:
     name = "recorded"
 
-    def complete(self, prompts, *, max_new_tokens=256, databases=None, on_done=None):
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None):
         self.prompts, self.longest, self.databases = prompts, max_new_tokens, databases
-        on_done(len(prompts))
-        return [Completion("SELECT 3<|im_end|>", 4, True) for _ in prompts]
+        completions = [Completion("SELECT 3<|im_end|>", 4, True) for _ in prompts]
+        for place, completion in enumerate(completions):
+            on_done(place, completion)
+        return completions
 
 
 def test_an_engine_is_asked_with_the_schema_and_the_evidence(databases):
-    engine, done = Recorded(), []
+    engine = Recorded()
     example = Example("How many?", "SELECT count(*) FROM animal", "zoo", evidence="all of them")
     predict = engine_predictor(
         engine,
         template_named("schema-first"),
         "# Table: {}\n[\n(legs:INTEGER)\n]".format,
         max_new_tokens=9,
-        on_done=done.append,
     )
     evaluation = evaluate([example], databases, predict)
     assert evaluation.score.right == 1
     assert engine.prompts[0].user == "# Table: zoo\n[\n(legs:INTEGER)\n]\n\nHint: all of them\nQuestion: How many?"
-    assert (engine.longest, done) == (9, [1])
+    assert engine.longest == 9
     assert [database.tables[0].name for database in engine.databases] == ["zoo"]
 
 
@@ -160,16 +165,14 @@ def test_an_answer_cannot_be_held_to_a_text_that_is_no_schema(databases):
     predict = engine_predictor(Recorded(), template_named("schema-first"), "schema of {}".format)
     with pytest.raises(UserError, match="pass --free"):
         evaluate([example], databases, predict)
-    free = engine_predictor(
-        Recorded(), template_named("schema-first"), "schema of {}".format, constrained=False, on_done=print
-    )
+    free = engine_predictor(Recorded(), template_named("schema-first"), "schema of {}".format, constrained=False)
     assert evaluate([example], databases, free).score.right == 1
 
 
 def test_predictions_are_saved_and_give_the_same_score_again(databases, examples, tmp_path):
     doubled = [*examples, examples[0]]
     first = evaluate(doubled, databases, predict, model="first")
-    second = evaluate(examples, databases, lambda group: ["SELECT 1"] * len(group), model="二")
+    second = evaluate(examples, databases, always("SELECT 1"), model="二")
     path = tmp_path / "saved" / "predictions.jsonl"
     assert write_predictions(path, [first, second]) == 15
     row = json.loads(path.read_text(encoding="utf-8").splitlines()[1])
@@ -220,7 +223,7 @@ def test_the_interval_is_wilsons(right, questions, low, high):
 
 def test_the_tables_show_the_models_side_by_side(databases, examples):
     first = evaluate(examples, databases, predict, model="first")
-    second = evaluate(examples, databases, lambda group: ["SELECT 1"] * len(group), model="二", exclude=["bare"])
+    second = evaluate(examples, databases, always("SELECT 1"), model="二", exclude=["bare"])
     lines = table([first, second]).splitlines()
     assert lines[0].split() == ["model", "EX", "95", "%", "right", "parse", "allowed", "run", "easy", "medium", "(1)"]
     assert lines[2].split()[:5] == ["first", "0.500", "0.188–0.812", "3/6", "83.3"]

@@ -5,7 +5,8 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen2Conf
 from sqlfocus.corpus.prompt import Prompt, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
-from sqlfocus.inference.transformers import TransformersEngine, load_engine
+from sqlfocus.inference.loading import load_engine
+from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.models import attention
 from sqlfocus.models.record import ModelRecord
 
@@ -28,7 +29,7 @@ def prompts():
 
 @pytest.fixture(scope="module")
 def engine(smollm2):
-    made = load_engine(str(smollm2), batch_size=3)[0]
+    made = load_engine(str(smollm2), engine="transformers", batch_size=3)[0]
     made.model.float()  # in bfloat16 a batch rounds otherwise than a row, and an answer may turn on that
     return made
 
@@ -63,7 +64,9 @@ def test_rows_that_end_early_leave_the_batch_and_change_nothing(kind, tiny_model
     engine = TransformersEngine(model.eval(), tokenizer, name=kind, batch_size=8)
     expected = [one_by_one(engine, prompt, 20) for prompt in prompts()]
     # A token that some answers have early, some late and some not at all.
-    engine.end = max(range(len(tokenizer)), key=lambda token: len({e.index(token) for e in expected if token in e}))
+    engine.scheduler.end = engine.end = max(
+        range(len(tokenizer)), key=lambda token: len({e.index(token) for e in expected if token in e})
+    )
     expected = [answer[: answer.index(engine.end) + 1] if engine.end in answer else answer for answer in expected]
     assert len({len(answer) for answer in expected}) > 2
     for answer, completion in zip(expected, engine.complete(prompts(), max_new_tokens=20), strict=True):
@@ -88,9 +91,9 @@ def one_by_one(engine, prompt, tokens):
 
 @pytest.mark.model
 def test_progress_counts_every_prompt(engine):
-    seen = []
-    engine.complete(prompts(), max_new_tokens=1, on_done=seen.append)
-    assert sum(seen) == len(prompts())
+    seen = {}
+    completions = engine.complete(prompts(), max_new_tokens=1, on_done=seen.__setitem__)
+    assert [seen[place] for place in range(len(prompts()))] == completions
 
 
 @pytest.mark.model

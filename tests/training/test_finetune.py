@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sqlfocus.inference.transformers import TransformersEngine, load_engine
+from sqlfocus.inference.loading import load_engine
+from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.models.loading import adapter_base, load_adapter, load_base
 from sqlfocus.models.merge import merge
 from sqlfocus.models.record import read_record

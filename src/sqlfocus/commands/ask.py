@@ -6,16 +6,24 @@ import argparse
 import sys
 from typing import Any
 
+ENGINE_HELP = "what runs the model: a GGUF file llama.cpp, where it is installed, else transformers (%(default)s)"
+
+CANDIDATES_HELP = "write so many answers, run them, and take the shortest of those that most agree with (%(default)s)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("question", help="the question, in the language the model was trained for")
-    parser.add_argument("--model", required=True, help="adapter, merged model, base, or GGUF file")
+    parser.add_argument(
+        "--model", required=True, help="adapter, merged model, base, GGUF file, or the URL of a server's /v1"
+    )
     parser.add_argument("--database", required=True, help="SQLite file, or a URL like mysql://user:password@host/db")
     parser.add_argument("--evidence", default="", help="a hint that the question needs")
     parser.add_argument("--schema", help="which schema of the database (PostgreSQL, MySQL)")
     parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
     parser.add_argument("--free", action="store_true", help="let the model write what it will, not only valid SQL")
+    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
     parser.add_argument("--rows", type=int, default=20, help="most rows to print (%(default)s)")
 
 
@@ -30,19 +38,27 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.question.strip():
         raise UserError("the question is empty")
+    if args.candidates < 1:
+        raise UserError(f"--candidates {args.candidates}: it has to be at least 1")
     database = read_database(args.database, schema=args.schema, max_values=max_values(args.model))
     for warning in database.warnings:
         sys.stderr.write(f"warning: {warning}\n")
-    from sqlfocus.inference.transformers import load_engine
+    from sqlfocus.inference.loading import load_engine
 
-    engine, template = load_engine(args.model, prompt_template=args.prompt_template)
+    engine, template = load_engine(
+        args.model,
+        engine=args.engine,
+        prompt_template=args.prompt_template,
+        batch_size=args.candidates,
+        save_prefixes=True,
+    )
     execution = open_runner(args.database)
     try:
         held_to = None if args.free else database
         request = Request(
             *(args.question, database.mschema(), args.evidence, database.dialect, execution.run), database=held_to
         )
-        given = answer(engine, template, request)
+        given = answer(engine, template, request, candidates=args.candidates)
     finally:
         execution.close()
     if not given.sql:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlfocus.commands.ask import CANDIDATES_HELP, ENGINE_HELP
+
 if TYPE_CHECKING:
     from sqlfocus.corpus.example import Example
-    from sqlfocus.evaluation.score import Evaluation
+    from sqlfocus.evaluation.score import Evaluation, Prediction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--model", nargs="+", default=[], help="adapter, merged model, hub name or GGUF file; several")
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=[],
+        help="adapter, merged model, hub name, GGUF file, or the URL of a server's /v1; several",
+    )
     parser.add_argument("--data", type=Path, help="JSONL file of questions with their SQL")
     parser.add_argument(
         "--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite"
@@ -41,11 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hub", choices=("huggingface", "modelscope"), default="huggingface", help="where models come from"
     )
+    parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
     parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once")
     parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer")
     parser.add_argument(
         "--free", action="store_true", help="let a model write what it will, not only SQL that is valid on the schema"
     )
+    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
     parser.add_argument("--format", choices=("text", "markdown"), default="text", help="of the tables")
 
 
@@ -58,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("nothing to evaluate; name a model with --model or a file of predictions with --predictions")
     if args.model and args.data is None:
         raise UserError("which questions? name a JSONL file with --data, for instance data/dev_data.jsonl")
-    for name in ("limit", "batch_size", "max_new_tokens"):
+    for name in ("limit", "batch_size", "max_new_tokens", "candidates"):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError(f"--{name} {value}: it has to be at least 1")
     if args.prompt_template is not None:
@@ -111,11 +120,11 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
     from tqdm import tqdm
 
     from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
-    from sqlfocus.inference.transformers import load_engine
+    from sqlfocus.inference.loading import load_engine
 
     model = evaluation.model
     engine, template = load_engine(
-        model, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
+        model, engine=args.engine, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
     )
     with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
         schema_of = _schemas(args, model, schema_dir)
@@ -123,9 +132,15 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
             *(engine, template, schema_of),
             constrained=not args.free,
             max_new_tokens=args.max_new_tokens,
-            on_done=bar.update,
+            candidates=args.candidates,
         )
-        whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=evaluation.add)
+
+        def judged(predictions: Sequence[Prediction]) -> None:
+            evaluation.add(predictions)
+            bar.update(len(predictions))
+
+        whole = evaluate(examples, args.databases, predict, model=model, rule=args.rule, on_judged=judged)
+    evaluation.predictions, evaluation.gold_failed = whole.predictions, whole.gold_failed  # in the data's order
     evaluation.empty_databases = whole.empty_databases
     _note(model, args, evaluation)
 

@@ -21,10 +21,15 @@ DIALECT_NAMES = {"sqlite": "SQLite", "mysql": "MySQL", "postgres": "PostgreSQL"}
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A system message, a user message, and the text with which the answer is made to begin (often none)."""
+    """A system message and a user message.
+
+    The first ``shared`` characters of ``user`` are those of all questions on the database in one template, and what
+    engines compute once.
+    """
 
     system: str
     user: str
+    shared: int = 0
 
     def messages(self) -> list[dict[str, str]]:
         """The chat messages, in the form that tokenizers and OpenAI-compatible servers take."""
@@ -69,7 +74,7 @@ class SchemaFirst:
         if evidence.strip():
             parts.append(self.evidence + evidence.strip())
         parts.append(self.question + question.strip())
-        return Prompt(self.system.format(dialect=DIALECT_NAMES[dialect]), "\n".join(parts))
+        return Prompt(self.system.format(dialect=DIALECT_NAMES[dialect]), "\n".join(parts), len(parts[0]))
 
     def answer(self, sql: str) -> str:
         return sql.strip()

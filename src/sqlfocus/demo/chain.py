@@ -104,6 +104,7 @@ def run_demo(folder: Path, *, model: str | None, count: int, epochs: float) -> N
     train = folder / "train_data.jsonl"
     adapters, merged = folder / "save-model", folder / "new-model"
     measure = ["--data", str(questions), "--databases", str(folder), "--batch_size", "64", "--max_new_tokens", "96"]
+    measure += ["--engine", "transformers"]  # the base, before, as the model made from it, after
     before, after = folder / "before.jsonl", folder / "after.jsonl"
     words = ["synthesize", str(database), "--count", str(count), "--phrasings", "1", "--output", str(train), "--force"]
     steps.append(run_step("Synthesize training pairs", words))

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlfocus.answer import Request, answer_all, finish
+from sqlfocus.answer import choose, complete_all, finish
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.errors import UserError
@@ -21,11 +21,12 @@ from sqlfocus.schema.text import read_schema_text
 
 # A gold result has to be whole to be compared with.
 LIMITS = Limits(seconds=30.0, rows=200_000, bytes=128 << 20, memory=2 << 30)
-# How many questions of one database are asked together: what Ctrl-C can lose.
-QUESTIONS_AT_ONCE = 64
 
-Predict = Callable[[Sequence[Example]], Sequence[str]]
-"""From questions on one database to what a model writes for them, in their order."""
+Predict = Callable[[Sequence[Example], Callable[[int, Sequence[str]], None]], None]
+"""Asks a model questions, and says what it writes for each, by the question's place, as soon as it is written.
+
+It may write several candidates, between which their execution decides (:func:`sqlfocus.answer.choose`).
+"""
 
 
 def evaluate(
@@ -45,7 +46,7 @@ def evaluate(
         examples: the questions, in SQLite's dialect. They are asked database by database, since the prompts of one
             share its schema.
         databases: holds ``<db_id>/<db_id>.sqlite`` or ``<db_id>.sqlite`` (``.db`` will do).
-        predict: from questions to completions; :func:`engine_predictor` makes one.
+        predict: asks a model; :func:`engine_predictor` makes one.
         exclude: databases whose questions are left out.
         rule: ``spider`` or ``bird``; see :mod:`sqlfocus.evaluation.verdict`.
         on_judged: called with predictions as soon as they are judged, those with a failed gold query included.
@@ -62,32 +63,29 @@ def evaluate(
     evaluation = Evaluation(model, rule, excluded=len(examples) - len(asked))
     with Runner(limits) as runner:
         evaluation.empty_databases = [db_id for db_id, file in files.items() if not _has_rows(runner, file)]
-        for db_id, file in files.items():
-            group = [example for example in asked if example.db_id == db_id]
-            for start in range(0, len(group), QUESTIONS_AT_ONCE):
-                part = group[start : start + QUESTIONS_AT_ONCE]
-                judged = [
-                    _judge(example, completion, runner, file, rule)
-                    for example, completion in zip(part, predict(part), strict=True)
-                ]
-                evaluation.add(judged)
-                if on_judged is not None:
-                    on_judged(judged)
+        order = {db_id: place for place, db_id in enumerate(files)}
+        asked.sort(key=lambda example: order[example.db_id])
+        judged: dict[int, Prediction] = {}
+
+        def judge(place: int, completions: Sequence[str]) -> None:
+            example = asked[place]
+            judged[place] = _judge(example, completions, runner, files[example.db_id], rule)
+            if on_judged is not None:
+                on_judged([judged[place]])
+
+        predict(asked, judge)
+        evaluation.add([judged[place] for place in range(len(asked))])
     return evaluation
 
 
-def _judge(example: Example, completion: str, runner: Runner, file: Path, rule: str) -> Prediction:
-    """Run a question's gold query and the one in ``completion``, and compare their results."""
+def _judge(example: Example, completions: Sequence[str], runner: Runner, file: Path, rule: str) -> Prediction:
+    """Run a question's gold query and those in ``completions``, and compare the gold result with the chosen one's."""
     permit = check(example.sql, dialect=example.dialect)
     gold = runner.run(file, example.sql) if permit.allowed else Result(error=permit.reason)
     if gold.truncated:
         gold = Result(error=f"the gold result is cut at {len(gold.rows)} rows")
-    answer = finish(
-        example.question,
-        completion,
-        dialect=example.dialect,
-        run=None if gold.error else lambda sql: runner.run(file, sql),
-    )
+    run = None if gold.error else lambda sql: runner.run(file, sql)
+    answer = choose([finish(example.question, text, dialect=example.dialect, run=run) for text in completions])
     if gold.error:
         level = hardness(example.sql, dialect=example.dialect) if permit.parsed else ""
         return Prediction(example, answer, Verdict.GOLD_FAILED, level, gold, gold.error)
@@ -108,11 +106,12 @@ def engine_predictor(
     *,
     constrained: bool = True,
     max_new_tokens: int = 256,
-    on_done: Callable[[int], None] | None = None,
+    candidates: int = 1,
 ) -> Predict:
     """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name.
 
-    With ``constrained`` it is held to SQL that is valid on what the text describes.
+    With ``constrained`` it is held to SQL that is valid on what the text describes. It writes ``candidates`` answers to
+    each question.
     """
 
     @functools.lru_cache(maxsize=64)
@@ -122,19 +121,20 @@ def engine_predictor(
         except UserError as error:
             raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
 
-    def predict(examples: Sequence[Example]) -> list[str]:
-        requests = [
-            Request(
-                one.question,
-                (schema := schema_of(one.db_id)),
-                one.evidence,
-                one.dialect,
-                database=database(schema, one.dialect) if constrained else None,
-            )
-            for one in examples
-        ]
-        answers = answer_all(engine, template, requests, max_new_tokens=max_new_tokens, on_done=on_done)
-        return [one.completion for one in answers]
+    def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
+        schemas = [schema_of(one.db_id) for one in examples]
+        pairs = list(zip(examples, schemas, strict=True))
+        complete_all(
+            engine,
+            [
+                template.prompt(schema=schema, question=one.question, evidence=one.evidence, dialect=one.dialect)
+                for one, schema in pairs
+            ],
+            tell,
+            max_new_tokens=max_new_tokens,
+            databases=[database(schema, one.dialect) if constrained else None for one, schema in pairs],
+            candidates=candidates,
+        )
 
     return predict
 

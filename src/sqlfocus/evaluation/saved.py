@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,12 @@ class SavedPredictions:
         left: dict[Example, list[str]] = {}
         for example, completion in zip(self.examples, self.completions, strict=True):
             left.setdefault(example, []).append(completion)
-        return lambda examples: [left[example].pop(0) for example in examples]
+
+        def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
+            for place, example in enumerate(examples):
+                tell(place, [left[example].pop(0)])
+
+        return predict
 
 
 def write_predictions(path: Path, evaluations: Sequence[Evaluation]) -> int:

@@ -19,12 +19,12 @@ class Completion:
     """How many tokens were generated, the end token included."""
     finished: bool
     """False where the limit on new tokens cut the text."""
-    stuck: bool = False
-    """True where the constraint left no token to go on with; the text may not be valid."""
+    cut_short: bool = False
+    """True where the text was ended for the model, which would have gone on, so that it is a whole query."""
 
 
 class Engine(Protocol):
-    """Completes prompts. An engine is used by one thread at a time."""
+    """Completes prompts."""
 
     name: str
     """What to call the model in a table: its folder or hub name."""
@@ -35,13 +35,18 @@ class Engine(Protocol):
         *,
         max_new_tokens: int = 256,
         databases: Sequence[Database | None] | None = None,
-        on_done: Callable[[int], None] | None = None,
+        temperatures: Sequence[float] | None = None,
+        seed: int = 0,
+        on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
-        """Complete each prompt greedily; the answers come in the prompts' order.
+        """Complete each prompt; the answers come in the prompts' order.
+
+        A prompt with a temperature above 0 is completed by drawing, all others greedily; what is drawn depends on
+        ``seed`` and the prompt's place.
 
         A prompt with a database is answered with SQL that is valid on it, token by token; one without, or with
         ``databases`` left out, in whatever the model writes.
 
-        ``on_done`` is called with the number of prompts completed since the last call.
+        ``on_done`` is called with the place of each prompt, and what was written, as soon as it is completed.
         """
         ...

@@ -1,180 +1,138 @@
-"""The transformers engine: greedy decoding in batches whose shared prefix is computed once."""
+"""The transformers engine: any model that transformers loads, on CPU or GPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from sqlfocus.corpus.prefix import group_by_prefix, shared_length
-from sqlfocus.corpus.prompt import DEFAULT_TEMPLATE, Prompt, PromptTemplate, template_named
-from sqlfocus.errors import UserError
-from sqlfocus.inference.chat import end_token, prompt_ids
-from sqlfocus.inference.constraint.guide import Constraint, Guide, Vocabulary
-from sqlfocus.inference.engine import Completion
+from sqlfocus.inference.local import LocalEngine
+from sqlfocus.inference.prefixes import DEFAULT_BYTES, PrefixCache, PrefixFolder
+from sqlfocus.inference.scheduler import Feed
 from sqlfocus.models import attention
-from sqlfocus.models.attention import Branches
-from sqlfocus.models.loading import load_model
-from sqlfocus.schema.mschema import Database
+from sqlfocus.models.branches import NO_PREFIX, Branches, Prefix
 
-CONSTRAINTS_KEPT = 64
-"""For how many databases the automaton of their SQL is kept."""
+DRAFT_COSTS = {"cpu": 1 / 16, "cuda": 1 / 256}
+"""What a token more costs in a pass of a few, over a pass of one."""
 
 
-class TransformersEngine:
-    """Completes prompts with a transformers model.
+class TransformersNetwork:
+    """A :class:`sqlfocus.inference.scheduler.Network` of a transformers model.
 
-    Prompts that begin alike (the questions on one database) are decoded together: their prefix goes through the model
-    once, its keys and values are kept once for all, and only what follows is computed for each.
+    Attributes:
+        prefixes: the prefixes' keys and values in memory.
+        folder: where they are saved, if anywhere.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, batch_size: int = 16
+        self,
+        model: PreTrainedModel,
+        *,
+        slots: int,
+        prefix_bytes: int = DEFAULT_BYTES,
+        folder: PrefixFolder | None = None,
     ) -> None:
         self.model = model
-        self.tokenizer = tokenizer
-        self.name = name
-        self.batch_size = batch_size
-        self.end = end_token(tokenizer)
-        self._vocabulary: Vocabulary | None = None
-        self._constraints: dict[Database, Constraint] = {}
+        self.slots = slots
+        self.draft_cost = DRAFT_COSTS.get(model.device.type, DRAFT_COSTS["cuda"])
+        self.folder = folder
+        self.prefixes = PrefixCache[Prefix](prefix_bytes, size=lambda prefix: prefix.bytes)
+        self._branches = Branches(slots, model.device)
         model.set_attn_implementation(attention.NAME)
 
-    def complete(
-        self,
-        prompts: Sequence[Prompt],
-        *,
-        max_new_tokens: int = 256,
-        databases: Sequence[Database | None] | None = None,
-        on_done: Callable[[int], None] | None = None,
-    ) -> list[Completion]:
-        """See :class:`sqlfocus.inference.engine.Engine`."""
-        sequences = [prompt_ids(self.tokenizer, prompt) for prompt in prompts]
-        completions: list[Completion | None] = [None] * len(prompts)
-        for group in group_by_prefix(sequences):
-            # The prefix of the whole group, not of a batch: its keys and values then serve every batch.
-            length = shared_length([sequences[index] for index in group])
-            prefix = self._prefill(sequences[group[0]][:length])
-            for start in range(0, len(group), self.batch_size):
-                batch = group[start : start + self.batch_size]
-                rests = [sequences[index][length:] for index in batch]
-                guides = [self._guide(databases[index] if databases else None) for index in batch]
-                decoded = self._decode(prefix, rests, guides, max_new_tokens)
-                for index, tokens, guide in zip(batch, decoded, guides, strict=True):
-                    finished = bool(tokens) and tokens[-1] == self.end
-                    text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
-                    completions[index] = Completion(text, len(tokens), finished, guide is not None and guide.stuck)
-                if on_done is not None:
-                    on_done(len(batch))
-        return [completion for completion in completions if completion is not None]
+    def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
+        """See :class:`sqlfocus.inference.scheduler.Network`."""
+        kept = self.prefixes.get(prefix, functools.partial(self._prefix, prefix)) if prefix else NO_PREFIX
+        self._branches.open(slot, kept)
 
-    def _guide(self, database: Database | None) -> Guide | None:
-        if database is None:
-            return None
-        if self._vocabulary is None:
-            self._vocabulary = Vocabulary(self.tokenizer, self.end, self.model.config.vocab_size)
-        if database not in self._constraints:
-            if len(self._constraints) == CONSTRAINTS_KEPT:
-                del self._constraints[next(iter(self._constraints))]
-            self._constraints[database] = Constraint(self._vocabulary, database)
-        return self._constraints[database].guide()
+    def leave(self, slot: int) -> None:
+        """See :class:`sqlfocus.inference.scheduler.Network`."""
+        self._branches.open(slot, NO_PREFIX)
+
+    def cut(self, slot: int, length: int) -> None:
+        """See :class:`sqlfocus.inference.scheduler.Network`."""
+        self._branches.cut(slot, length)
 
     @torch.inference_mode()
-    def _prefill(self, prefix: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Each layer's keys and values of ``prefix``, (H, P, D)."""
-        cache = DynamicCache(config=self.model.config)
-        ids = torch.tensor([prefix or [self.end]], device=self.model.device)
-        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return [(layer.keys[0, :, : len(prefix)], layer.values[0, :, : len(prefix)]) for layer in cache.layers]
-
-    @torch.inference_mode()
-    def _decode(
-        self,
-        prefix: Sequence[tuple[torch.Tensor, torch.Tensor]],
-        sequences: list[list[int]],
-        guides: Sequence[Guide | None],
-        max_new_tokens: int,
-    ) -> list[list[int]]:
-        """Greedily continue what follows the prefix in each prompt; the end token is part of what is returned.
-
-        The sequences are padded on the left, so that their last tokens stand in one column; the mask hides the padding,
-        and positions go on from the prefix in each. Where a quarter of the rows has ended they leave the batch.
-        """
+    def forward(self, feeds: Sequence[Feed]) -> TorchScores:
+        """See :class:`sqlfocus.inference.scheduler.Network`."""
+        by_slot = {feed.slot: feed for feed in feeds}
+        ordered = [by_slot[slot] for slot in self._branches.order(list(by_slot))]
+        tokens, wanted, end = list[int](), dict[int, list[int]](), 0
+        for feed in ordered:
+            tokens += feed.tokens
+            end += len(feed.tokens)
+            wanted[feed.slot] = list(range(end - feed.wanted, end))
         device = self.model.device
-        count, width = len(sequences), max(len(sequence) for sequence in sequences)
-        ids = torch.full((count, width), self.end, device=device)
-        real = torch.zeros((count, width + max_new_tokens), dtype=torch.bool, device=device)
-        real[:, width:] = True
-        for row, sequence in enumerate(sequences):
-            ids[row, width - len(sequence) :] = torch.tensor(sequence, device=device)
-            real[row, width - len(sequence) : width] = True
-        positions = prefix[0][0].shape[1] + (real[:, :width].cumsum(dim=1) - 1).clamp(min=0)
-        causal = torch.ones((width, width), dtype=torch.bool, device=device).tril_()
-        # A padded token sees itself, so that its softmax is over something.
-        seen = causal & (real[:, None, :width] | torch.eye(width, dtype=torch.bool, device=device))
+        positions = self._branches.begin([(feed.slot, len(feed.tokens)) for feed in ordered])
+        logits = self.model(
+            input_ids=torch.tensor([tokens], device=device),
+            position_ids=positions[None],
+            use_cache=False,
+            logits_to_keep=torch.tensor([place for feed in feeds for place in wanted[feed.slot]], device=device),
+            branches=self._branches,
+        ).logits[0]
+        return TorchScores(logits)
 
-        branches = Branches(prefix, width + max_new_tokens)
-        results: list[list[int]] = [[] for _ in sequences]
-        rows = list(range(count))  # of the batch, among the sequences
-        for _ in range(max_new_tokens):
-            logits = self.model(
-                input_ids=ids,
-                attention_mask=seen[:, None],
-                position_ids=positions,
-                use_cache=False,
-                logits_to_keep=1,
-                branches=branches,
-            ).logits[:, -1]
-            branches.advance(ids.shape[1])
-            tokens = self._choose(logits, [guides[row] for row in rows])
-            for row, token in zip(rows, tokens.tolist(), strict=True):
-                if not results[row] or results[row][-1] != self.end:
-                    results[row].append(token)
-            alive = [place for place, row in enumerate(rows) if results[row][-1] != self.end]
-            if not alive:
-                break
-            positions = positions[:, -1:] + 1
-            if 4 * len(alive) <= 3 * len(rows):
-                chosen = torch.tensor(alive, device=device)
-                branches.select(chosen)
-                real, tokens, positions = real[chosen], tokens[chosen], positions[chosen]
-                rows = [rows[place] for place in alive]
-            ids = tokens[:, None]
-            seen = real[:, None, : branches.length + 1]
-        return results
+    def _prefix(self, tokens: Sequence[int]) -> Prefix:
+        """The prefix of these tokens: read, where it was saved, or computed, and saved where there is a folder."""
+        if self.folder is not None and (path := self.folder.find(tokens)) is not None:
+            try:
+                saved = load_file(path, device=str(self.model.device))
+                return Prefix(tuple((saved[f"{layer}.k"], saved[f"{layer}.v"]) for layer in range(len(saved) // 2)))
+            except (SafetensorError, KeyError, OSError):
+                path.unlink(missing_ok=True)  # not whole: it is made anew
+        made = self._computed(tokens)
+        if self.folder is not None:
+            tensors = {
+                f"{layer}.{kind}": tensor.contiguous()
+                for layer, pair in enumerate(made.layers)
+                for kind, tensor in zip("kv", pair, strict=True)
+            }
+            self.folder.save(tokens, functools.partial(save_file, tensors))
+        return made
 
-    def _choose(self, logits: torch.Tensor, guides: Sequence[Guide | None]) -> torch.Tensor:
-        """The next token of each row (N,), from its logits (N, V) and what its guide lets through."""
-        tokens = logits.argmax(dim=-1)
-        if not any(guides):
-            return tokens
-        scores = logits.float().cpu().numpy()
-        chosen = [
-            token if guide is None else guide.choose(row)
-            for token, guide, row in zip(tokens.tolist(), guides, scores, strict=True)
-        ]
-        return torch.tensor(chosen, device=logits.device)
+    @torch.inference_mode()
+    def _computed(self, tokens: Sequence[int]) -> Prefix:
+        cache = DynamicCache(config=self.model.config)
+        ids = torch.tensor([list(tokens)], device=self.model.device)
+        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return Prefix(tuple((layer.keys[0], layer.values[0]) for layer in cache.layers))
 
 
-def load_engine(
-    model: str, *, prompt_template: str | None = None, hub: str = "huggingface", batch_size: int = 16
-) -> tuple[TransformersEngine, PromptTemplate]:
-    """Load a model to answer with, and the prompt template that it is to be asked in.
+class TorchScores:
+    """A :class:`sqlfocus.inference.scheduler.Scores` of logits (places, V)."""
 
-    A fine-tuned model is asked in the template that it was trained in. A base model is asked in ``prompt_template``,
-    ``schema-first`` unless said.
+    def __init__(self, logits: torch.Tensor) -> None:
+        self._logits = logits
+        self.best: list[int] = logits.argmax(dim=-1).tolist()
 
-    Raises:
-        UserError: the model is not to be had, or ``prompt_template`` is not the one that it was trained in.
-    """
-    if prompt_template is not None:
-        template_named(prompt_template)
-    loaded, tokenizer, record = load_model(model, hub=hub)
-    if record is not None and prompt_template not in (None, record.prompt_template):
-        raise UserError(
-            f"{model}: the model was trained in the prompt template {record.prompt_template} and answers badly in "
-            f"another; leave out --prompt_template {prompt_template}"
-        )
-    template = template_named(record.prompt_template if record else prompt_template or DEFAULT_TEMPLATE)
-    return TransformersEngine(loaded, tokenizer, name=model, batch_size=batch_size), template
+    def at(self, place: int) -> np.ndarray:
+        """All scores at a place, (V,) float32."""
+        scores: np.ndarray = self._logits[place].float().cpu().numpy()
+        return scores
+
+
+class TransformersEngine(LocalEngine):
+    """A :class:`LocalEngine` of a transformers model; ``batch_size`` questions at most are decoded at a time."""
+
+    network: TransformersNetwork
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str,
+        batch_size: int = 16,
+        drafts: bool = True,
+        folder: PrefixFolder | None = None,
+    ) -> None:
+        network = TransformersNetwork(model, slots=batch_size, folder=folder)
+        super().__init__(network, tokenizer, name=name, vocabulary=model.config.vocab_size, drafts=drafts)
+        self.model = model

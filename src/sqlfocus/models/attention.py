@@ -7,15 +7,14 @@ tokens of the prefix: each sees all of the row's first keys and, masked, its own
 product small enough for the processor's cache; the backward pass computes them again instead of keeping them, as in
 FlashAttention (Dao et al., 2022, arXiv 2205.14135). On an NVIDIA GPU :mod:`sqlfocus.models.flex` does the same.
 
-In answering (:class:`Branches`) the prefix's keys and values are kept once for the batch, not once for each question,
-and all questions' attention to them is one matrix product, as in Hydragen (Juravsky et al., 2024, arXiv 2402.05099).
+In answering :class:`sqlfocus.models.branches.Branches` do the like.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,6 +26,7 @@ from transformers.masking_utils import sdpa_mask
 
 from sqlfocus.errors import UserError
 from sqlfocus.models import flex
+from sqlfocus.models.branches import Branches
 
 NAME = "shared_prefix"
 """The implementation's name for ``model.set_attn_implementation``."""
@@ -212,81 +212,6 @@ def _scores(query: torch.Tensor, keys: torch.Tensor, piece: Piece) -> torch.Tens
     return scores
 
 
-def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """``first @ second`` for (H, M, K) and (H, K, N); on a CPU each head by itself, as in :func:`_work`."""
-    if first.device.type != "cpu":
-        return torch.bmm(first, second)
-    result = first.new_empty(first.shape[0], first.shape[1], second.shape[2])
-    for head in range(first.shape[0]):
-        torch.mm(first[head], second[head], out=result[head])
-    return result
-
-
-class Branches:
-    """The keys and values of a batch of branches being decoded behind one prefix; the model is run without a cache.
-
-    Shapes, with N branches, H key/value heads of width D, P prefix tokens: a layer's prefix (H, P, D), its own part
-    (N, H, capacity, D) of which ``length`` tokens are filled.
-    """
-
-    def __init__(self, prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], capacity: int) -> None:
-        self.prefix = prefix
-        self.capacity = capacity
-        self.length = 0
-        self.own: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-    def extend(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put down what ``layer`` computed for new tokens (N, H, S, D); return all that it has of the branches' own."""
-        if layer == len(self.own):
-            shape = (*key.shape[:2], self.capacity, key.shape[3])
-            self.own.append((key.new_empty(shape), value.new_empty(shape)))
-        end = self.length + key.shape[2]
-        keys, values = self.own[layer]
-        keys[:, :, self.length : end] = key
-        values[:, :, self.length : end] = value
-        return keys[:, :, :end], values[:, :, :end]
-
-    def advance(self, tokens: int) -> None:
-        """Say that a forward pass over ``tokens`` new columns is done."""
-        self.length += tokens
-
-    def select(self, rows: torch.Tensor) -> None:
-        """Keep these branches only."""
-        self.own = [(keys[rows], values[rows]) for keys, values in self.own]
-
-    def attend(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, seen: torch.Tensor, scale: float
-    ) -> torch.Tensor:
-        """Attention of new tokens to the prefix and to their own branch.
-
-        query (N, H·G, S, D), key and value (N, H, S, D), seen (N, 1, S, T) true where a token sees another of its
-        branch; returns (N, S, H·G, D).
-        """
-        own_key, own_value = self.extend(layer, key, value)
-        prefix_key, prefix_value = self.prefix[layer]
-        count, heads, _, width = own_key.shape
-        new = query.shape[2]
-        query = query.unflatten(1, (heads, -1))  # (N, H, G, S, D)
-        groups = query.shape[2]
-        own = (query.flatten(2, 3) @ own_key.transpose(-1, -2)).unflatten(2, (groups, new)).float() * scale
-        own = own.masked_fill_(~seen[:, :, None], -math.inf)  # (N, H, G, S, T)
-        flat = query.transpose(0, 1).reshape(heads, -1, width)
-        shared = _product(flat, prefix_key.transpose(1, 2)).float().mul_(scale)  # (H, N·G·S, P)
-
-        def by_branch(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.view(heads, count, groups, new, -1).transpose(0, 1)  # (N, H, G, S, …)
-
-        highest = own.amax(dim=-1, keepdim=True)
-        if shared.shape[2]:
-            highest = torch.maximum(highest, by_branch(shared.amax(dim=-1)))
-        own = own.sub_(highest).exp_()
-        shared = shared.sub_(highest.transpose(0, 1).reshape(heads, -1, 1)).exp_()
-        total = own.sum(dim=-1, keepdim=True) + by_branch(shared.sum(dim=-1))
-        result = (own.flatten(2, 3).to(value.dtype) @ own_value).unflatten(2, (groups, new))
-        result = result + by_branch(_product(shared.to(value.dtype), prefix_value))
-        return (result / total.to(value.dtype)).flatten(1, 2).transpose(1, 2)
-
-
 def shared_prefix_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -308,8 +233,7 @@ def shared_prefix_attention(
     """
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     if branches is not None:
-        assert attention_mask is not None
-        return branches.attend(int(module.layer_idx), query, key, value, attention_mask, scale), None
+        return branches.attend(int(module.layer_idx), query, key, value, scale), None
     if prefix_keys is not None and not prefix_keys.filled:
         prefix_keys.keep(int(module.layer_idx), key[0], value[0])
     if layout is None or (not layout.lengths and flex.available(query.device)):

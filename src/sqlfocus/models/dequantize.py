@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from sqlfocus.errors import UserError, first_line
 from sqlfocus.files import atomic_folder
@@ -33,24 +35,53 @@ def dequantized(path: Path, digest: str) -> Path:
     folder = cache_folder() / f"{path.stem}-{digest[:12]}"
     if folder.is_dir():
         return folder
+    with _reading(path), atomic_folder(folder) as part:
+        model = _read(path)
+        _tokenizer(path, model.config.max_position_embeddings).save_pretrained(part)
+        model.save_pretrained(part)
+    return folder
+
+
+def gguf_tokenizer(path: Path, digest: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a GGUF file, without its weights; it is kept as :func:`dequantized` keeps both.
+
+    Raises:
+        UserError: the file is broken, or holds no chat template.
+    """
+    folder = cache_folder() / f"{path.stem}-{digest[:12]}"
+    if not folder.is_dir():
+        folder = folder.with_name(f"{folder.name}-tokenizer")
+    if not folder.is_dir():
+        with _reading(path), atomic_folder(folder) as part:
+            config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
+            _tokenizer(path, config.max_position_embeddings).save_pretrained(part)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not tokenizer.chat_template:
+        raise UserError(f"{path}: the file holds no chat template; take an instruct model")
+    return tokenizer
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Errors of the readers of GGUF, which are of every kind, in one line; their log is turned off."""
     logger = logging.getLogger("transformers.modeling_gguf_pytorch_utils")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with atomic_folder(folder) as part:
-            model = _read(path)
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-            # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
-            tokenizer.model_max_length = model.config.max_position_embeddings
-            model.save_pretrained(part)
-            tokenizer.save_pretrained(part)
+        yield
     except UserError:
         raise
-    except Exception as error:  # the readers of GGUF raise errors of every kind on a broken file
+    except Exception as error:
         raise UserError(f"{path}: the GGUF file cannot be read ({first_line(error)})") from error
     finally:
         logger.setLevel(level)
-    return folder
+
+
+def _tokenizer(path: Path, longest: int) -> PreTrainedTokenizerBase:
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
+    tokenizer.model_max_length = longest
+    return tokenizer
 
 
 def _read(path: Path) -> PreTrainedModel:

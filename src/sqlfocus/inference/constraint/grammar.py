@@ -93,7 +93,8 @@ def sql_grammar(database: Database) -> str:
         f"STRING: {' | '.join(strings)}",
         f"QUOTED: /{re.escape(open_quote)}[^{re.escape(close_quote)}]+{re.escape(close_quote)}/",
         rf"TYPE: /({_any_of(dialect.types)})(\([0-9]+(, ?[0-9]+)?\))?/",
-        f"ALIAS: /[A-Za-z_][A-Za-z0-9_]*/ & ~/{_any_of(RESERVED | dialect.reserved)}/",
+        # No letter right behind a digit, and an end: where a model may not write ON, it makes T2 a T2ON.
+        f"ALIAS: /[A-Za-z_]{{1,24}}[0-9]{{0,4}}(_[A-Za-z0-9_]{{0,16}})?/ & ~/{_any_of(RESERVED | dialect.reserved)}/",
         f"FUNCTION: /{_any_of(dialect.functions)}/",
         f"table: /{'|'.join(sorted(tables))}/",
         f"column: /{_alternatives(columns, dialect)}/",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Any
 
 import llguidance
@@ -18,6 +19,9 @@ from sqlfocus.inference.constraint.names import Names
 from sqlfocus.schema.mschema import Database
 
 _WORD = re.compile(r"\s*\w+")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]")
+FEW_TABLES = 12
+"""On a database of more, no two tables are looked for together to end an answer with."""
 # What closes a code fence that the prompt opened, and so the answer.
 _FENCE = re.compile(r"\n```\s*$")
 
@@ -31,10 +35,14 @@ class Vocabulary:
         self.size = size
 
     @functools.cached_property
-    def first_words(self) -> list[str]:
-        """Of each token that goes on with a word, or begins one behind spaces, that word in lower case; else ""."""
-        texts = (self.tokens.decode_bytes([token]).decode(errors="ignore") for token in range(self.size))
-        return [found[0].lower() if (found := _WORD.match(text)) else "" for text in texts]
+    def by_first_word(self) -> dict[str, list[int]]:
+        """Tokens by the word that they go on with or, behind a space, begin with, in lower case; "" where none is."""
+        found: dict[str, list[int]] = {}
+        for token in range(self.size):
+            first = _WORD.match(self.tokens.decode_bytes([token]).decode(errors="ignore"))
+            word = first[0].lower() if first else ""
+            found.setdefault(f" {word.strip()}" if word[:1].isspace() else word, []).append(token)
+        return found
 
 
 class Constraint:
@@ -64,14 +72,24 @@ class Guide:
 
     Attributes:
         text: the answer so far, its end token left out.
-        stuck: no token could follow, and the answer was cut; it may not be valid.
+        ended: the answer has its end token.
+        stuck: no token can follow.
+        cut_short: the answer was ended for the model, which would have gone on.
     """
 
     def __init__(self, constraint: Constraint) -> None:
         self._constraint = constraint
         self._matcher = constraint.start.deep_copy()
         self._bytes = b""
-        self.stuck = False
+        self.stuck = self.cut_short = False
+        self._tokens: list[int] = []
+        self._closing = self.ended = False
+
+    def _may_go_on(self, text: str) -> bool:
+        """Whether grammar and names take a text next."""
+        tokens = self._constraint.vocabulary.tokens.tokenize_str(text) if text else []
+        taken = self._matcher.validate_tokens(tokens) == len(tokens)
+        return taken and not self._constraint.names.wrong(self.text + text)
 
     @property
     def text(self) -> str:
@@ -80,12 +98,98 @@ class Guide:
     def choose(self, scores: np.ndarray) -> int:
         """The token of the highest score (V,) among those that may come next; it becomes part of the answer."""
         best = int(scores.argmax())
-        if not self._allowed(best) or not self._may_follow(best):
-            best = self._search(scores)
-        if best != self._constraint.vocabulary.end:
-            self._matcher.consume_token(best)
-            self._bytes += self._constraint.vocabulary.tokens.decode_bytes([best])
-        return best
+        return best if self.take(best) else self.search(scores)
+
+    def take(self, token: int) -> bool:
+        """Make a token part of the answer, if it may come next."""
+        if self._closing and b"(" in self._constraint.vocabulary.tokens.decode_bytes([token]):
+            return False
+        if not self._allowed(token) or not self._may_follow(token):
+            return False
+        self._add(token)
+        return True
+
+    def search(self, scores: np.ndarray) -> int:
+        """As :meth:`choose`, for when the best may not come next."""
+        token = self._search(scores)
+        self._add(token)
+        return token
+
+    def forced(self) -> list[int]:
+        """Tokens that the grammar has come next, whatever the scores; they become part of the answer."""
+        found: list[int] = []
+        for token in self._matcher.compute_ff_tokens():
+            if not self.take(token):
+                break
+            found.append(token)
+        return found
+
+    def close(self, left: int) -> list[int]:
+        """What makes a whole query of the answer so far, in up to ``left`` tokens with the end token.
+
+        For an answer that is near its limit, as where a model says the same again and again. Where no such text is
+        found, none, and the answer opens parentheses no more if it can. What is found becomes part of the answer.
+        """
+        self._closing = True
+        tokens = self._constraint.vocabulary.tokens
+        for ending in self._endings():
+            found = tokens.tokenize_str(ending) if ending else []
+            if len(found) < left and not self._constraint.names.wrong(self.text + ending, whole=True):
+                matcher = self._matcher.deep_copy()
+                if matcher.try_consume_tokens(found) == len(found) and matcher.is_accepting():
+                    for token in found:
+                        self._add(token)
+                    self.cut_short = True
+                    return [*found, self._constraint.vocabulary.end]
+        return []
+
+    def rewind(self, most: int) -> list[int]:
+        """An answer of up to ``most`` tokens that begins as this one and is a whole query."""
+        tokens = self._tokens
+        longest = min(len(tokens), most - 1)
+        # Ever shorter beginnings, since each takes some 10 ms to look at, and what was written late led nowhere.
+        for kept in dict.fromkeys(max(0, longest - (1 << power >> 1)) for power in range(most.bit_length() + 2)):
+            shorter = Guide(self._constraint)
+            for token in tokens[:kept]:
+                shorter._add(token)
+            if ending := shorter.close(most - kept):
+                self.cut_short = True
+                return [*tokens[:kept], *ending]
+        return tokens[:most]
+
+    def _endings(self) -> Iterator[str]:
+        """Texts that may end the answer, the simplest first: a value, tables for the names without one, parentheses."""
+        bare = _QUOTED.sub("", self.text)
+        quote = re.search(r"['\"`]", bare)
+        depth = max(0, bare.count("(") - bare.count(")"))
+        tables = self._constraint.names.tables
+        called = dict.fromkeys(re.findall(r"\b([^\W\d]\w*)\.", bare))
+        sources = [*tables, *(f"{table} AS {name}" for name in called for table in tables)]
+        if not bare:
+            yield "SELECT 1"
+        for value in (quote[0],) if quote else ("", " 1", "1", "(1)", " END", " THEN 1 END"):
+            if not self._may_go_on(value):
+                continue
+            yield value + ")" * depth
+            if bare.lstrip()[:4].lower() == "with":
+                yield f"{value}{')' * depth} SELECT 1"
+            for closed in range(depth + 1):
+                for before in ("", " FROM", " JOIN"):
+                    start = f"{value}{')' * closed}{before} "
+                    if self._may_go_on(start):
+                        yield from (f"{start}{source}{')' * (depth - closed)}" for source in sources)
+        last = ")" * depth
+        if len(tables) <= FEW_TABLES and self._may_go_on(" JOIN "):
+            for name, another in itertools.permutations(called, 2):
+                for table, other in itertools.product(tables, repeat=2):
+                    yield f" JOIN {table} AS {name} JOIN {other} AS {another}{last}"
+
+    def _add(self, token: int) -> None:
+        self.ended = token == self._constraint.vocabulary.end
+        if token != self._constraint.vocabulary.end:
+            self._matcher.consume_token(token)
+            self._tokens.append(token)
+            self._bytes += self._constraint.vocabulary.tokens.decode_bytes([token])
 
     def _allowed(self, token: int) -> bool:
         """Whether the grammar takes the token."""
@@ -103,28 +207,36 @@ class Guide:
         # name stand, it takes most of the vocabulary, and looking at each would take seconds.
         few = min(32, len(tokens))
         first = tokens[np.argpartition(-scores[tokens], few - 1)[:few]] if few else tokens
-        for candidates in (first, self._known(tokens)):
-            for token in candidates[np.argsort(-scores[candidates], kind="stable")]:
+        for choose in (lambda: first, lambda: self._known(allowed)):
+            candidates = choose()
+            candidates = candidates[np.argsort(-scores[candidates], kind="stable")]
+            if self._closing:  # what opens a parenthesis comes last
+                opening = [b"(" in self._constraint.vocabulary.tokens.decode_bytes([int(one)]) for one in candidates]
+                candidates = candidates[np.argsort(opening, kind="stable")]
+            for token in candidates:
                 if self._may_follow(int(token)):
                     return int(token)
         self.stuck = True
         return self._constraint.vocabulary.end
 
-    def _known(self, tokens: np.ndarray) -> np.ndarray:
-        """Those of the tokens that begin no word, or go on with one that is the schema's, SQL's or the answer's."""
+    def _known(self, allowed: np.ndarray) -> np.ndarray:
+        """Of the tokens that are ``allowed`` (V,) those that begin no word, or go on to one that is known.
+
+        Known are the schema's words, SQL's, and the answer's own.
+        """
+        by_word = self._constraint.vocabulary.by_first_word
         text = self.text.lower()
-        begun = re.search(r"\w*$", text)
-        words = sorted({*self._constraint.words, *re.findall(r"\w+", text)})
-
-        def known(token: int) -> bool:
-            first = self._constraint.vocabulary.first_words[token]
-            if not first:
-                return True
-            word = first.strip() if first[0].isspace() or begun is None else begun[0] + first
-            place = bisect_left(words, word)
-            return place < len(words) and words[place].startswith(word)
-
-        return np.array([token for token in tokens.tolist() if known(token)], dtype=tokens.dtype)
+        end = re.search(r"\w*$", text)
+        begun = end[0] if end else ""
+        found = set(by_word.get("", ()))
+        for word in {*self._constraint.words, *re.findall(r"\w+", text)}:
+            for length in range(1, len(word) + 1):
+                found.update(by_word.get(f" {word[:length]}", ()))
+            if word.startswith(begun):
+                for length in range(len(begun) + 1, len(word) + 1):
+                    found.update(by_word.get(word[len(begun) : length], ()))
+        tokens = np.array(sorted(found), dtype=np.int64)
+        return tokens[allowed[tokens]]
 
     def _may_follow(self, token: int) -> bool:
         """Whether the names hold with the token at the answer's end."""
@@ -140,4 +252,4 @@ class Guide:
 
 def _in_quotes(text: str) -> bool:
     """Whether a quote is open at the text's end."""
-    return re.search(r"['\"`\[]", re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]", "", text)) is not None
+    return re.search(r"['\"`\[]", _QUOTED.sub("", text)) is not None

@@ -1,0 +1,107 @@
+"""The engine that runs a model on this machine, whatever library runs its network."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from sqlfocus.corpus.prompt import Prompt
+from sqlfocus.inference.chat import end_token, read_prompt
+from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
+from sqlfocus.inference.drafts import Followers
+from sqlfocus.inference.engine import Completion
+from sqlfocus.inference.scheduler import Job, Network, Scheduler
+from sqlfocus.schema.mschema import Database
+
+DATABASES_KEPT = 64
+"""For how many databases the automaton of their SQL and the tokens of their names are kept."""
+
+
+class LocalEngine:
+    """Completes prompts with a model's network; any number of threads may ask at once.
+
+    What the questions on one database share of their prompts goes through the model once and is kept. All that are
+    asked at a time are decoded together.
+    """
+
+    def __init__(
+        self, network: Network, tokenizer: PreTrainedTokenizerBase, *, name: str, vocabulary: int, drafts: bool = True
+    ) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.name = name
+        self.end = end_token(tokenizer)
+        self.scheduler = Scheduler(network, self.end, drafts=drafts)
+        self._vocabulary_size = vocabulary
+        self._constraint = functools.lru_cache(DATABASES_KEPT)(self._make_constraint)
+        self._names = functools.lru_cache(DATABASES_KEPT)(self._make_names)
+
+    def complete(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int = 256,
+        databases: Sequence[Database | None] | None = None,
+        temperatures: Sequence[float] | None = None,
+        seed: int = 0,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """See :class:`sqlfocus.inference.engine.Engine`."""
+        completions: dict[int, Completion] = {}
+
+        def done(index: int, job: Job) -> None:
+            completions[index] = self._completion(job)
+            if on_done is not None:
+                on_done(index, completions[index])
+
+        jobs = []
+        for index, prompt in enumerate(prompts):
+            tokens, shared = read_prompt(self.tokenizer, prompt)
+            database = databases[index] if databases else None
+            jobs.append(
+                Job(
+                    tokens,
+                    shared,
+                    max_new_tokens,
+                    guide=None if database is None else self._constraint(database).guide(),
+                    names=None if database is None else self._names(database),
+                    temperature=temperatures[index] if temperatures else 0.0,
+                    random=np.random.default_rng((seed, index)),
+                    on_done=functools.partial(done, index),
+                )
+            )
+        self.scheduler.run(jobs)
+        return [completions[index] for index in range(len(jobs))]
+
+    def prefill(self, prompt: Prompt) -> int:
+        """Compute and keep what a prompt shares with others on its database; returns how many tokens that is."""
+        tokens, shared = read_prompt(self.tokenizer, prompt)
+        self.scheduler.run([Job(tokens, shared, 0)])
+        return shared
+
+    def _completion(self, job: Job) -> Completion:
+        finished = bool(job.answer) and job.answer[-1] == self.end
+        text = self.tokenizer.decode(job.answer[:-1] if finished else job.answer, skip_special_tokens=True)
+        assert isinstance(text, str)
+        return Completion(text, len(job.answer), finished, job.guide is not None and job.guide.cut_short)
+
+    @functools.cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.tokenizer, self.end, self._vocabulary_size)
+
+    def _make_constraint(self, database: Database) -> Constraint:
+        return Constraint(self._vocabulary, database)
+
+    def _make_names(self, database: Database) -> Followers:
+        """The tokens of the schema's names as SQL has them: behind a space, a dot or a parenthesis, in either case."""
+        columns = [column.name for table in database.tables for column in table.columns]
+        names = dict.fromkeys([*(table.name for table in database.tables), *columns])
+        followers = Followers()
+        for name in names:
+            for written in dict.fromkeys((name, name.lower())):
+                for before in (" ", ".", "("):
+                    followers.add(self.tokenizer(before + written, add_special_tokens=False)["input_ids"])
+        return followers

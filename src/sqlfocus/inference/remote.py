@@ -1,0 +1,132 @@
+"""The remote engine: any server that speaks OpenAI's chat completions (vLLM, llama-server, LM Studio, Ollama…).
+
+All prompts on one database begin with the same bytes, so that the server's own prefix cache holds the schema. The
+server decodes: answers are not held to the schema.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import requests
+
+from sqlfocus.corpus.prompt import Prompt
+from sqlfocus.errors import UserError, first_line
+from sqlfocus.inference.engine import Completion
+from sqlfocus.schema.mschema import Database
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+TIMEOUT = (10.0, 600.0)
+"""Seconds to connect, and between bytes of an answer: a server may queue a question for long."""
+
+
+class RemoteEngine:
+    """Completes prompts by asking a server; ``batch_size`` questions at a time."""
+
+    def __init__(self, url: str, *, batch_size: int = 16) -> None:
+        """Connect to ``url``, for instance ``http://127.0.0.1:8000/v1``; ``…/v1#name`` names one of several models.
+
+        Raises:
+            UserError: nothing answers there, or there is no such model.
+        """
+        self.url, _, name = url.partition("#")
+        self.url = self.url.rstrip("/")
+        self.batch_size = batch_size
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = "sqlfocus"
+        if key := os.environ.get(KEY_VARIABLE):
+            self._session.headers["Authorization"] = f"Bearer {key}"
+        known = [str(model.get("id")) for model in self._call("GET", "/models").get("data") or []]
+        if name and name not in known:
+            raise UserError(f"{self.url}: no model {name} there; it has {', '.join(known) or 'none'}")
+        if not name and len(known) != 1:
+            raise UserError(f"{self.url}: it has {', '.join(known) or 'no model'}; name one: {self.url}#NAME")
+        self.name = name or known[0]
+        self._told = False
+
+    def complete(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int = 256,
+        databases: Sequence[Database | None] | None = None,
+        temperatures: Sequence[float] | None = None,
+        seed: int = 0,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """See :class:`sqlfocus.inference.engine.Engine`.
+
+        Raises:
+            UserError: the server cannot be reached, or refuses.
+        """
+        if databases and any(databases) and not self._told:
+            self._told = True
+            sys.stderr.write(f"note: {self.url} decodes by itself; its answers are not held to the schema\n")
+        completions: dict[int, Completion] = {}
+        with ThreadPoolExecutor(self.batch_size) as pool:
+            asked = {
+                pool.submit(
+                    self._ask, prompt, max_new_tokens, temperatures[place] if temperatures else 0.0, seed + place
+                ): place
+                for place, prompt in enumerate(prompts)
+            }
+            try:
+                for future in as_completed(asked):
+                    place = asked[future]
+                    completions[place] = future.result()
+                    if on_done is not None:
+                        on_done(place, completions[place])
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [completions[place] for place in range(len(prompts))]
+
+    def _ask(self, prompt: Prompt, most: int, temperature: float, seed: int) -> Completion:
+        body = {
+            "model": self.name,
+            "messages": prompt.messages(),
+            "max_tokens": most,
+            "temperature": temperature,
+            "seed": seed,
+        }
+        answer = self._call("POST", "/chat/completions", json=body)
+        try:
+            choice = answer["choices"][0]
+            text = choice["message"]["content"] or ""
+            tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
+        except (KeyError, IndexError, TypeError) as error:
+            raise UserError(f"{self.url}: its answer is no chat completion ({first_line(error)})") from error
+        return Completion(str(text), tokens, choice.get("finish_reason") == "stop")
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            response = self._session.request(method, self.url + path, timeout=TIMEOUT, **options)
+        except requests.RequestException as error:
+            raise UserError(f"{self.url}: no answer from there ({_reason(error)}); is the server running?") from error
+        if response.status_code in (401, 403):
+            raise UserError(f"{self.url}: the server wants a key, or another one: set {KEY_VARIABLE}")
+        if response.status_code >= 400:
+            said = " ".join(response.text.split())[:200]
+            raise UserError(f"{self.url}{path}: the server refuses ({response.status_code}: {said})")
+        try:
+            found = response.json()
+        except ValueError as error:
+            raise UserError(f"{self.url}{path}: no JSON comes from there; does the URL end in /v1?") from error
+        if not isinstance(found, dict):
+            raise UserError(f"{self.url}{path}: what comes from there is not OpenAI's API")
+        return found
+
+
+def _reason(error: requests.RequestException) -> str:
+    """The system's words, out of the nested texts of the libraries between."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.strerror:
+            return str(link.strerror)
+        reason = getattr(link.args[0], "reason", None) if link.args else None
+        link = reason if isinstance(reason, BaseException) else link.__cause__ or link.__context__
+    return type(error).__name__

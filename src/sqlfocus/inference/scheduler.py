@@ -1,0 +1,297 @@
+"""Continuous batching: questions join and leave the batch one by one, whatever their database and whoever asks.
+
+Each step is one pass of the model over all answers under way: of a new one the question, of the others the last token
+and a draft of the next ones. What the model would have chosen at each place is compared with the draft, so that a step
+gives an answer as many tokens as the draft was right, and one more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from sqlfocus.errors import UserError
+from sqlfocus.inference.constraint.guide import Guide
+from sqlfocus.inference.drafts import LONGEST_DRAFT, Followers, History, draft
+
+BEGIN = -1
+"""Stands before an answer's first token in what drafts are made from."""
+CLOSING = 32
+"""With so many tokens left, a constrained answer is ended as soon as it can be, so that it is whole."""
+LEAST_LIKELY = 0.05
+"""A draft ends before it is less likely right than that, however cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """New tokens of the branch in ``slot``; scores are wanted behind the last ``wanted`` of them."""
+
+    slot: int
+    tokens: Sequence[int]
+    wanted: int
+
+
+class NoRoom(UserError):
+    """A branch more has no room beside those under way."""
+
+
+class Network(Protocol):
+    """A model, as the scheduler needs it: branches in slots, each behind a prefix."""
+
+    slots: int
+    """How many branches there can be."""
+    draft_cost: float
+    """What one token more in a pass costs, over a pass of one token."""
+
+    def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
+        """Begin a branch of up to ``room`` tokens behind a prefix, which is computed if it is not kept.
+
+        Raises:
+            NoRoom: this has to wait until other branches are done; where there are none, it cannot be done.
+        """
+        ...
+
+    def forward(self, feeds: Sequence[Feed]) -> Scores:
+        """Run the model; the scores of the feeds come one after the other, in their order."""
+        ...
+
+    def leave(self, slot: int) -> None:
+        """A branch is done; its slot is free."""
+        ...
+
+    def cut(self, slot: int, length: int) -> None:
+        """Forget all of a branch's own tokens but the first ``length``."""
+        ...
+
+
+class Scores(Protocol):
+    """Scores of the next token at some places."""
+
+    @property
+    def best(self) -> Sequence[int]:
+        """The highest-scored token at each place."""
+        ...
+
+    def at(self, place: int) -> np.ndarray:
+        """All scores at a place, (V,) float32."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One answer in the making.
+
+    Attributes:
+        tokens: the prompt's; the first ``prefix`` are shared by the questions on its database.
+        most: when to stop, in new tokens.
+        names: followers among the schema's names, for drafts.
+        temperature: 0 takes the best token, more draws one, by the generator ``random``.
+        answer: the tokens so far, the end token included.
+    """
+
+    tokens: Sequence[int]
+    prefix: int
+    most: int
+    guide: Guide | None = None
+    names: Followers | None = None
+    temperature: float = 0.0
+    random: np.random.Generator | None = None
+    answer: list[int] = field(default_factory=list)
+    done: bool = False
+    error: UserError | None = None
+    on_done: Callable[[Job], None] | None = None
+    slot: int = -1
+    held: int = 0
+    """How many of the branch's own tokens the network holds."""
+    pending: Sequence[int] = ()
+    """Tokens that the network has not seen yet."""
+
+    def next(self, scores: Scores, place: int) -> list[int]:
+        """The next token by the scores at a place, and those that the guide has follow whatever the scores."""
+        if self.temperature:
+            assert self.random is not None
+            # The highest of scores with Gumbel noise is a draw from their softmax, of those alone that the guide takes.
+            drawn = scores.at(place) / self.temperature + self.random.gumbel(size=len(scores.at(place)))
+            token = int(drawn.argmax()) if self.guide is None else self.guide.choose(drawn)
+        elif self.guide is None or self.guide.take(scores.best[place]):
+            token = scores.best[place]
+        else:
+            token = self.guide.search(scores.at(place))
+        if self.guide is None:
+            return [token]
+        tokens = [token, *self.guide.forced()]
+        left = self.most - len(self.answer) - len(tokens)
+        if self.guide.stuck or (left <= 0 and not self.guide.ended):
+            self.answer.clear()
+            return self.guide.rewind(self.most)
+        return tokens + (self.guide.close(left) if left <= CLOSING and not self.guide.ended else [])
+
+
+class Scheduler:
+    """Gives jobs to a network. Any number of threads may :meth:`run` jobs; one of them at a time drives the network.
+
+    Attributes:
+        steps, tokens, drafted, accepted: passes, tokens of answers, and of drafts those proposed and those that were
+            right.
+    """
+
+    def __init__(self, network: Network, end: int, *, drafts: bool = True) -> None:
+        self.network = network
+        self.end = end
+        self.drafts = drafts
+        self.history = History()
+        self.steps = self.tokens = self.drafted = self.accepted = 0
+        self._waiting: OrderedDict[tuple[int, ...], deque[Job]] = OrderedDict()
+        self._active: list[Job] = []
+        self._free = list(range(network.slots))[::-1]
+        self._changed = threading.Condition()
+        self._driving = False
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Return when the jobs are done; whoever else's are under way go on beside them.
+
+        Each job's ``on_done`` is called in this thread, while another, if there is one, drives.
+
+        Raises:
+            UserError: one of them cannot be done.
+        """
+        with self._changed:
+            if jobs:  # in their own order, in turn with those that others ask of other databases
+                database = tuple(jobs[0].tokens[: jobs[0].prefix])
+                self._waiting.setdefault(database, deque()).extend(jobs)
+        left = list(jobs)
+        try:
+            while left:
+                with self._changed:
+                    self._changed.wait_for(lambda: not self._driving or any(job.done for job in left))
+                    ready = [job for job in left if job.done]
+                    self._driving |= not ready
+                if not ready:
+                    self._drive(left)
+                for job in ready:  # meanwhile another thread drives
+                    left.remove(job)
+                    if job.error is not None:
+                        raise job.error
+                    if job.on_done is not None:
+                        job.on_done(job)
+        finally:
+            self._withdraw(left)
+
+    def _drive(self, jobs: Sequence[Job]) -> None:
+        """Run the network until one of the jobs is done."""
+        try:
+            while not any(job.done for job in jobs):
+                self._step()
+        finally:
+            with self._changed:
+                self._driving = False
+                self._changed.notify_all()
+
+    def _withdraw(self, jobs: Sequence[Job]) -> None:
+        """Nobody waits for these any more; who drives next lets them go."""
+        with self._changed:
+            for job in jobs:
+                job.done = True
+
+    def _admit(self) -> None:
+        """Fill the free slots, one question of each database's queue in turn."""
+        for job in [job for job in self._active if job.done]:
+            self._release(job)
+        while self._free:
+            with self._changed:
+                if not self._waiting:
+                    return
+                database, queue = next(iter(self._waiting.items()))
+                job = queue.popleft()
+                del self._waiting[database]
+                if queue:
+                    self._waiting[database] = queue  # behind the others
+            if job.done:
+                continue
+            job.pending = job.tokens[job.prefix :]
+            try:
+                room = len(job.pending) + job.most + LONGEST_DRAFT
+                self.network.open(self._free[-1], job.tokens[: job.prefix], room)
+            except UserError as error:
+                if self._active and isinstance(error, NoRoom):
+                    with self._changed:
+                        self._waiting.setdefault(database, deque()).appendleft(job)
+                    return
+                self._done(job, error)
+                continue
+            job.slot = self._free.pop()
+            self._active.append(job)
+            if job.most < 1:
+                self._finish(job)
+
+    def _release(self, job: Job) -> None:
+        self._active.remove(job)
+        self._free.append(job.slot)
+        self.network.leave(job.slot)
+
+    def _step(self) -> None:
+        """One pass over all answers under way."""
+        self._admit()
+        jobs = list(self._active)
+        if not jobs:
+            return
+        # A token more is worth its cost where it is likelier to be right than its share of the pass is large.
+        cost = self.network.draft_cost * len(jobs)
+        least = max(cost / (1 + cost), LEAST_LIKELY)
+        drafts = [self._draft(job, least) for job in jobs]
+        for job in jobs:
+            self.network.cut(job.slot, job.held)
+        scores = self.network.forward(
+            [Feed(job.slot, [*job.pending, *guess], 1 + len(guess)) for job, guess in zip(jobs, drafts, strict=True)]
+        )
+        self.steps += 1
+        place = 0
+        for job, guess in zip(jobs, drafts, strict=True):
+            self._advance(job, guess, scores, place)
+            place += 1 + len(guess)
+
+    def _draft(self, job: Job, least: float) -> list[int]:
+        most = min(LONGEST_DRAFT, job.most - len(job.answer) - 1)
+        if not self.drafts or job.temperature or most < 1:
+            return []
+        sources = [self.history.followers] if job.names is None else [self.history.followers, job.names]
+        return draft([BEGIN, *job.answer], sources, least=least, most=most)
+
+    def _advance(self, job: Job, guess: Sequence[int], scores: Scores, place: int) -> None:
+        """Take a job's next tokens from its scores, which begin at ``place``."""
+        right, unseen, over = 0, list[int](), False
+        while not unseen and not over:
+            for token in job.next(scores, place + right):
+                job.answer.append(token)
+                over = token == self.end or len(job.answer) == job.most
+                if over:
+                    break
+                if not unseen and right < len(guess) and token == guess[right]:
+                    right += 1
+                else:
+                    unseen.append(token)
+        self.drafted += len(guess)
+        self.accepted += right
+        if over:
+            self._finish(job)
+            return
+        job.held += len(job.pending) + right
+        job.pending = unseen
+
+    def _finish(self, job: Job) -> None:
+        self.tokens += len(job.answer)
+        if job.answer and not job.temperature:
+            self.history.add([BEGIN, *job.answer])
+        self._release(job)
+        self._done(job)
+
+    def _done(self, job: Job, error: UserError | None = None) -> None:
+        with self._changed:
+            job.error = error
+            job.done = True
+            self._changed.notify_all()

@@ -1,0 +1,110 @@
+import pytest
+import torch
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from sqlfocus.models import attention
+from sqlfocus.models.branches import Branches, Prefix, attend_all, attend_all_plainly
+
+SHAPE = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 64,
+}
+PREFIXES = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8], []]
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen2"])
+def model(request):
+    torch.manual_seed(0)
+    made = (
+        LlamaForCausalLM(LlamaConfig(**SHAPE)) if request.param == "llama" else Qwen2ForCausalLM(Qwen2Config(**SHAPE))
+    )
+    for parameter in made.parameters():
+        parameter.data *= 4  # so that what is attended to matters
+    return made.eval()
+
+
+def prefix(model, tokens):
+    if not tokens:
+        return Prefix(())
+    model.set_attn_implementation("sdpa")
+    cache = DynamicCache(config=model.config)
+    model(torch.tensor([tokens]), past_key_values=cache, use_cache=True)
+    return Prefix(tuple((layer.keys[0], layer.values[0]) for layer in cache.layers))
+
+
+def plain(model, tokens):
+    model.set_attn_implementation("sdpa")
+    return model(torch.tensor([tokens]), use_cache=False).logits[0]
+
+
+def run(model, branches, feeds):
+    model.set_attn_implementation(attention.NAME)
+    positions = branches.begin([(slot, len(tokens)) for slot, tokens in feeds])
+    ids = torch.tensor([[token for _, tokens in feeds for token in tokens]])
+    logits = model(ids, position_ids=positions[None], use_cache=False, branches=branches).logits[0]
+    return dict(zip([slot for slot, _ in feeds], logits.split([len(tokens) for _, tokens in feeds]), strict=True))
+
+
+@torch.inference_mode()
+def test_branches_that_come_grow_are_cut_and_go_give_what_each_sequence_gives_alone(model):
+    generator = torch.Generator().manual_seed(1)
+    kept = [prefix(model, tokens) for tokens in PREFIXES]
+    branches = Branches(5, torch.device("cpu"))
+    texts: dict[int, list[int]] = {}
+    largest = 0.0
+    for turn in range(40):
+        for slot in range(5):
+            if slot not in texts and int(torch.randint(3, (1,), generator=generator)):
+                which = int(torch.randint(3, (1,), generator=generator))
+                branches.open(slot, kept[which])
+                texts[slot] = [*PREFIXES[which]]
+        feeds = []
+        for slot in branches.order(list(texts)):
+            count = 1 if turn % 3 else int(torch.randint(1, 9, (1,), generator=generator))
+            feeds.append((slot, torch.randint(64, (count,), generator=generator).tolist()))
+        for slot, logits in run(model, branches, feeds).items():
+            new = dict(feeds)[slot]
+            texts[slot] += new
+            expected = plain(model, texts[slot])[-len(new) :]
+            largest = max(largest, float((logits - expected).abs().max()))
+            own = branches.lengths[slot]
+            assert branches.prefixes[slot].length + own == len(texts[slot])
+            if own > 2 and turn % 4 == 0:  # as where a draft was wrong
+                branches.cut(slot, own - 2)
+                del texts[slot][-2:]
+            if own > 30:
+                del texts[slot]
+    print(f"largest difference of a logit: {largest:.1e}")
+    assert largest < 2e-4
+
+
+def test_slots_behind_one_prefix_stand_together():
+    first, second = Prefix(()), Prefix(())
+    branches = Branches(5, torch.device("cpu"))
+    for slot, one in enumerate((first, second, first, second, first)):
+        branches.open(slot, one)
+    assert branches.order([4, 1, 2, 3, 0]) == [0, 2, 4, 1, 3]
+    assert branches.order([3, 2, 1]) == [1, 3, 2]
+
+
+def test_a_prefix_knows_its_length_and_bytes():
+    one = Prefix(((torch.zeros(2, 7, 4), torch.zeros(2, 7, 4)),) * 3)
+    assert (one.length, one.bytes) == (7, 2 * 7 * 4 * 4 * 2 * 3)
+    assert (Prefix(()).length, Prefix(()).bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_kernel_and_its_plain_twin_agree(masked):
+    generator = torch.Generator().manual_seed(2)
+    query, key, value = (torch.randn(3, 2, length, 16, generator=generator) for length in (6, 11, 11))
+    mask = torch.zeros(3, 1, 6, 11).masked_fill_(torch.rand(3, 1, 6, 11, generator=generator) > 0.6, -torch.inf)
+    mask[..., 0] = 0
+    found = attend_all(query, key, value, 0.25, mask if masked else None)
+    expected = attend_all_plainly(query, key, value, 0.25, mask if masked else None)
+    largest = max(float((one - two).abs().max()) for one, two in zip(found, expected, strict=True))
+    print(f"largest difference: {largest:.1e}")
+    assert largest < 2e-6
