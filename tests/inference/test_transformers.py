@@ -8,6 +8,7 @@ from sqlfocus.inference.chat import end_token, prompt_ids
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.models import attention
+from sqlfocus.models.loading import load_model
 from sqlfocus.models.record import ModelRecord
 
 SCHEMA = (
@@ -29,9 +30,9 @@ def prompts():
 
 @pytest.fixture(scope="module")
 def engine(smollm2):
-    made = load_engine(str(smollm2), engine="transformers", batch_size=3)[0]
-    made.model.float()  # in bfloat16 a batch rounds otherwise than a row, and an answer may turn on that
-    return made
+    # In bfloat16 a batch rounds otherwise than a row, and an answer may turn on that.
+    model, tokenizer, _ = load_model(str(smollm2), dtype=torch.float32)
+    return TransformersEngine(model, tokenizer, name="SmolLM2", batch_size=3)
 
 
 @pytest.mark.model
