@@ -2,7 +2,7 @@
 
 import pytest
 
-from sqlfocus.corpus.prompt import template_named
+from orders import QUESTIONS, TEMPLATE, prompts, schema
 from sqlfocus.errors import UserError
 from sqlfocus.inference import llamacpp
 from sqlfocus.inference.chat import read_prompt
@@ -14,24 +14,6 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.skipif(not llamacpp.available(), reason="llama-cpp-python is not installed"),
 ]
-SCHEMA = """【DB_ID】 {name}
-【Schema】
-# Table: {table}
-[
-(id:INTEGER, Primary Key),
-(city:TEXT, Examples: [Oslo, 上海]),
-(amount:REAL)
-]"""
-QUESTIONS = ["How many are there?", "List the cities.", "上海有多少？", "Which city has most?"]
-TEMPLATE = template_named("schema-first")
-
-
-def schema(name="shop", table="orders"):
-    return SCHEMA.format(name=name, table=table)
-
-
-def prompts(text):
-    return [TEMPLATE.prompt(schema=text, question=question) for question in QUESTIONS]
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,6 @@ class LlamaCppNetwork:
         context: int = CONTEXT,
         prefix_bytes: int = DEFAULT_BYTES,
         folder: PrefixFolder | None = None,
-        threads: int | None = None,
     ) -> None:
         """Load the file.
 
@@ -92,7 +91,7 @@ class LlamaCppNetwork:
         settings.n_batch = PASS_TOKENS
         settings.n_seq_max = slots + PREFIXES_HELD
         settings.kv_unified = True  # so that branches share their prefix's cells
-        settings.n_threads = settings.n_threads_batch = threads or torch.get_num_threads()
+        settings.n_threads = settings.n_threads_batch = torch.get_num_threads()
         settings.no_perf = True
         if not llama_cpp.llama_supports_gpu_offload():
             # On a CPU the kernel for flash attention takes each token by itself: 16 tokens behind 700 took 73 ms in
@@ -184,7 +183,7 @@ class LlamaCppNetwork:
         while not self._free or self._used() + length > self.context:
             idle = next((tokens for tokens, held in self._held.items() if not held.branches), None)
             if idle is None:
-                raise NoRoom(f"{length} tokens more have no room in a context of {self.context}: --context takes more")
+                raise NoRoom(f"{length} tokens more have no room in a context of {self.context}")
             self._release(self._held.pop(idle))
 
     def _used(self) -> int:

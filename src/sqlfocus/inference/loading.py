@@ -52,9 +52,9 @@ def load_engine(
     if engine == "llamacpp" or (engine == "auto" and gguf and llamacpp.available()):
         if not gguf:
             raise UserError(f"{model}: llama.cpp runs GGUF files; --engine transformers runs this one")
-        if not Path(model).expanduser().is_file():
-            raise UserError(f"{model}: no such GGUF file")
         path = Path(model).expanduser()
+        if not path.is_file():
+            raise UserError(f"{model}: no such GGUF file")
         return llamacpp.llamacpp_engine(path, batch_size=batch_size, folder=folder), template
     if gguf and engine == "auto":
         sys.stderr.write(

@@ -112,7 +112,10 @@ class Job:
     """Tokens that the network has not seen yet."""
 
     def next(self, scores: Scores, place: int) -> list[int]:
-        """The next token by the scores at a place, and those that the guide has follow whatever the scores."""
+        """The next token by the scores at a place, and those that the guide has follow whatever the scores.
+
+        Where the guide takes the answer back, ``answer`` is emptied and what is returned is all of it.
+        """
         if self.temperature:
             assert self.random is not None
             # The highest of scores with Gumbel noise is a draw from their softmax, of those alone that the guide takes.

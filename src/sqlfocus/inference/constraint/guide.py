@@ -85,12 +85,6 @@ class Guide:
         self._tokens: list[int] = []
         self._closing = self.ended = False
 
-    def _may_go_on(self, text: str) -> bool:
-        """Whether grammar and names take a text next."""
-        tokens = self._constraint.vocabulary.tokens.tokenize_str(text) if text else []
-        taken = self._matcher.validate_tokens(tokens) == len(tokens)
-        return taken and not self._constraint.names.wrong(self.text + text)
-
     @property
     def text(self) -> str:
         return self._bytes.decode(errors="ignore")
@@ -144,7 +138,11 @@ class Guide:
         return []
 
     def rewind(self, most: int) -> list[int]:
-        """An answer of up to ``most`` tokens that begins as this one and is a whole query."""
+        """An answer of up to ``most`` tokens that begins as this one and is a whole query.
+
+        Where ``most`` has no room for any query (below 4), the beginning is ended as it is.
+        """
+        self.cut_short = True
         tokens = self._tokens
         longest = min(len(tokens), most - 1)
         # Ever shorter beginnings, since each takes some 10 ms to look at, and what was written late led nowhere.
@@ -153,9 +151,8 @@ class Guide:
             for token in tokens[:kept]:
                 shorter._add(token)
             if ending := shorter.close(most - kept):
-                self.cut_short = True
                 return [*tokens[:kept], *ending]
-        return tokens[:most]
+        return [*tokens[: most - 1], self._constraint.vocabulary.end]
 
     def _endings(self) -> Iterator[str]:
         """Texts that may end the answer, the simplest first: a value, tables for the names without one, parentheses."""
@@ -178,11 +175,16 @@ class Guide:
                     start = f"{value}{')' * closed}{before} "
                     if self._may_go_on(start):
                         yield from (f"{start}{source}{')' * (depth - closed)}" for source in sources)
-        last = ")" * depth
         if len(tables) <= FEW_TABLES and self._may_go_on(" JOIN "):
             for name, another in itertools.permutations(called, 2):
                 for table, other in itertools.product(tables, repeat=2):
-                    yield f" JOIN {table} AS {name} JOIN {other} AS {another}{last}"
+                    yield f" JOIN {table} AS {name} JOIN {other} AS {another}{')' * depth}"
+
+    def _may_go_on(self, text: str) -> bool:
+        """Whether grammar and names take a text next."""
+        tokens = self._constraint.vocabulary.tokens.tokenize_str(text) if text else []
+        taken = self._matcher.validate_tokens(tokens) == len(tokens)
+        return taken and not self._constraint.names.wrong(self.text + text)
 
     def _add(self, token: int) -> None:
         self.ended = token == self._constraint.vocabulary.end
