@@ -4,7 +4,7 @@
 
 ``packing`` fine-tunes with ``--packing prefix`` and ``--packing none`` on two seeds each, over the same number of steps
 of as many examples, and compares the losses, of training and on held-out questions. ``databases`` fine-tunes with steps
-whose examples come from 1, 4 and 16 databases, over as many examples in all, and measures EX on Spider's dev
+whose examples come from 1, 2, 4 and 16 databases, over as many examples in all, and measures EX on Spider's dev
 questions. Both run the project's own commands, on the schema texts without sample values. ``--plot FILE`` draws the
 curves (it needs matplotlib).
 """
@@ -161,10 +161,10 @@ def packing(args: argparse.Namespace, data: Path, folder: Path) -> tuple[dict[st
 
 
 def databases(args: argparse.Namespace, data: Path, folder: Path) -> tuple[dict[str, float], dict[str, Curve]]:
-    """1, 4 and 16 databases a step, as many examples in all."""
+    """1, 2, 4 and 16 databases a step, as many examples in all."""
     figures: dict[str, float] = {"examples": args.steps * args.examples_per_step}
     curves = {}
-    for count in (1, 4) if args.quick else (1, 4, 16):
+    for count in (1, 4) if args.quick else (1, 2, 4, 16):
         losses, held, adapter = run(
             *(args, data, folder, f"databases-{count}"),
             prefixes_per_step=count,
@@ -204,7 +204,7 @@ def plot(curves: dict[str, Curve], path: Path) -> None:
         means = [
             statistics.mean(loss for _, loss in curve[end - window : end]) for end in range(window, len(curve) + 1)
         ]
-        colour = "C0" if name.startswith(("packed", "1 ")) else "C1" if name.startswith(("plain", "4 ")) else "C2"
+        colour = {"packed,": "C0", "plain,": "C1", "1": "C0", "2": "C3", "4": "C1", "16": "C2"}[name.split()[0]]
         style = {"seed 1": "-", "seed 2": "--"}.get(name.removesuffix(", held out")[-6:], "-")
         axes.plot(steps, means, style, color=colour, marker="o" if window == 1 else "", markersize=3, label=name)
     axes.set(xlabel="optimizer step", ylabel="loss an answer token", ylim=(0, None))

@@ -2,8 +2,9 @@ import pytest
 import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from sqlfocus.errors import UserError
 from sqlfocus.models import attention
-from sqlfocus.models.branches import Branches, Prefix, attend_all, attend_all_plainly
+from sqlfocus.models.branches import Branches, Prefix
 
 SHAPE = {
     "hidden_size": 32,
@@ -97,14 +98,10 @@ def test_a_prefix_knows_its_length_and_bytes():
     assert (Prefix(()).length, Prefix(()).bytes) == (0, 0)
 
 
-@pytest.mark.parametrize("masked", [True, False])
-def test_the_kernel_and_its_plain_twin_agree(masked):
-    generator = torch.Generator().manual_seed(2)
-    query, key, value = (torch.randn(3, 2, length, 16, generator=generator) for length in (6, 11, 11))
-    mask = torch.zeros(3, 1, 6, 11).masked_fill_(torch.rand(3, 1, 6, 11, generator=generator) > 0.6, -torch.inf)
-    mask[..., 0] = 0
-    found = attend_all(query, key, value, 0.25, mask if masked else None)
-    expected = attend_all_plainly(query, key, value, 0.25, mask if masked else None)
-    largest = max(float((one - two).abs().max()) for one, two in zip(found, expected, strict=True))
-    print(f"largest difference: {largest:.1e}")
-    assert largest < 2e-6
+def test_a_model_whose_tokens_do_not_see_that_far_is_refused():
+    config = Qwen2Config(**SHAPE, use_sliding_window=True, sliding_window=8, max_window_layers=0)
+    model = Qwen2ForCausalLM(config).eval()
+    branches = Branches(1, torch.device("cpu"))
+    run(model, branches, [(0, [1] * 8)])
+    with pytest.raises(UserError, match="only the 8 before them"):
+        run(model, branches, [(0, [1])])

@@ -2,8 +2,9 @@
 
 A draft comes from what was seen to follow the last tokens before: in the schema's names, and in the engine's own
 earlier answers, since SQL's phrases come again and again. This is prompt lookup (Saxena, 2023,
-https://github.com/apoorvumang/prompt-lookup-decoding) with a memory, and with n-grams in place of one match. A wrong
-draft costs time, never the answer: the model's own choice stands at each place.
+https://github.com/apoorvumang/prompt-lookup-decoding) with a memory, and with a compressor's guess (prediction by
+partial matching) in place of one match. A wrong draft costs time, never the answer: the model's own choice stands at
+each place.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-LONGEST_CONTEXT = 5
+LONGEST_CONTEXT = 8
 LONGEST_DRAFT = 16
-ANSWERS_KEPT = 4096
-"""How many answers an engine learns drafts from; when there are twice as many, the older half is forgotten."""
+ANSWERS_KEPT = 2048
+"""How many answers an engine learns drafts from; when there are twice as many, the older half is forgotten.
+
+Two thousand take some 40 MB."""
+NEGLIGIBLE = 0.02
+"""Shorter contexts are not asked where they have so little to say."""
 
 
 class Followers:
@@ -28,25 +33,38 @@ class Followers:
 
         >>> followers = Followers()
         >>> followers.add([1, 2, 3])
-        >>> followers.best([9, 1, 2])
-        (3, 0.5)
+        >>> followers.likely([2])
+        {3: 0.5}
         """
         for place in range(1, len(tokens)):
             for length in range(1, min(LONGEST_CONTEXT, place) + 1):
                 counts = self._counts.setdefault(tuple(tokens[place - length : place]), {})
                 counts[tokens[place]] = counts.get(tokens[place], 0) + 1
 
-    def best(self, tokens: Sequence[int]) -> tuple[int, float]:
-        """The likeliest next token after ``tokens`` and its probability, by the longest context that is known.
+    def likely(self, tokens: Sequence[int]) -> dict[int, float]:
+        """Tokens that may come after ``tokens``, with their probabilities; they sum to less than 1.
 
-        The probability is that of the counts with one more for what was never seen; (-1, 0.0) where nothing is known.
+        The longest context that is known has its say, and leaves to the next shorter one what it gives to tokens that
+        it has not seen: as many chances as it has seen different ones (Moffat, 1990, method C of
+        https://doi.org/10.1109/26.61469).
+
+        >>> followers = Followers()
+        >>> followers.add([1, 2, 3])
+        >>> followers.likely([9, 1, 2])
+        {3: 0.75}
         """
+        found: dict[int, float] = {}
+        left = 1.0
         for length in range(min(LONGEST_CONTEXT, len(tokens)), 0, -1):
             counts = self._counts.get(tuple(tokens[-length:]))
             if counts:
-                token = max(counts, key=lambda one: counts[one])
-                return token, counts[token] / (sum(counts.values()) + 1)
-        return -1, 0.0
+                each = left / (sum(counts.values()) + len(counts))
+                for token, count in counts.items():
+                    found[token] = found.get(token, 0.0) + each * count
+                left = each * len(counts)
+                if left < NEGLIGIBLE:
+                    break
+        return found
 
 
 class History:
@@ -74,11 +92,15 @@ def draft(answer: Sequence[int], sources: Iterable[Followers], *, least: float, 
     """
     sources = list(sources)
     context = list(answer[-LONGEST_CONTEXT:])
-    begun, likely = len(context), 1.0
+    begun, whole = len(context), 1.0
     while len(context) - begun < most:
-        token, probability = max((source.best(context) for source in sources), key=lambda one: one[1])
-        likely *= probability
-        if likely < least:
+        token, probability = -1, 0.0
+        for source in sources:
+            for one, likely in source.likely(context).items():
+                if likely > probability:
+                    token, probability = one, likely
+        whole *= probability
+        if whole < least:
             break
         context.append(token)
     return context[begun:]

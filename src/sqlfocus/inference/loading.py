@@ -16,9 +16,9 @@ from sqlfocus.inference.engine import Engine
 from sqlfocus.inference.prefixes import PrefixFolder
 from sqlfocus.inference.remote import RemoteEngine
 from sqlfocus.inference.transformers import TransformersEngine
+from sqlfocus.models.decoder import Decoder, can_decode
 from sqlfocus.models.dequantize import cache_folder
 from sqlfocus.models.loading import load_model
-from sqlfocus.models.packed_weights import pack_weights
 
 ENGINES = ("auto", "transformers", "llamacpp")
 
@@ -70,7 +70,13 @@ def load_engine(
     if record is not None:
         template = template_named(record.prompt_template)
     saved = None if folder is None else PrefixFolder(folder, _fingerprint(model, loaded), ending="safetensors")
-    pack_weights(loaded)
+    if can_decode(loaded):
+        loaded = Decoder(loaded)
+    else:
+        sys.stderr.write(
+            f"note: {model} is a {type(loaded).__name__}: it answers as transformers computes it, slower than a Llama "
+            "or Qwen\n"
+        )
     return TransformersEngine(loaded, tokenizer, name=model, batch_size=batch_size, folder=saved), template
 
 

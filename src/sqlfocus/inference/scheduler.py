@@ -23,7 +23,7 @@ BEGIN = -1
 """Stands before an answer's first token in what drafts are made from."""
 CLOSING = 32
 """With so many tokens left, a constrained answer is ended as soon as it can be, so that it is whole."""
-LEAST_LIKELY = 0.05
+LEAST_LIKELY = 0.1
 """A draft ends before it is less likely right than that, however cheap."""
 
 

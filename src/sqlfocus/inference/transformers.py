@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.prefixes import DEFAULT_BYTES, PrefixCache, PrefixFolder
 from sqlfocus.inference.scheduler import Feed
-from sqlfocus.models import attention
 from sqlfocus.models.branches import NO_PREFIX, Branches, Prefix
+from sqlfocus.models.decoder import Decoder, PlainDecoder
 
 DRAFT_COSTS = {"cpu": 1 / 16, "cuda": 1 / 256}
 """What a token more costs in a pass of a few, over a pass of one."""
@@ -31,19 +31,18 @@ class TransformersNetwork:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        decoder: Decoder | PlainDecoder,
         *,
         slots: int,
         prefix_bytes: int = DEFAULT_BYTES,
         folder: PrefixFolder | None = None,
     ) -> None:
-        self.model = model
+        self.decoder = decoder
         self.slots = slots
-        self.draft_cost = DRAFT_COSTS.get(model.device.type, DRAFT_COSTS["cuda"])
+        self.draft_cost = DRAFT_COSTS.get(decoder.device.type, DRAFT_COSTS["cuda"])
         self.folder = folder
         self.prefixes = PrefixCache[Prefix](prefix_bytes, size=lambda prefix: prefix.bytes)
-        self._branches = Branches(slots, model.device)
-        model.set_attn_implementation(attention.NAME)
+        self._branches = Branches(slots, decoder.device)
 
     def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
@@ -58,7 +57,6 @@ class TransformersNetwork:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         self._branches.cut(slot, length)
 
-    @torch.inference_mode()
     def forward(self, feeds: Sequence[Feed]) -> TorchScores:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         by_slot = {feed.slot: feed for feed in feeds}
@@ -68,26 +66,21 @@ class TransformersNetwork:
             tokens += feed.tokens
             end += len(feed.tokens)
             wanted[feed.slot] = list(range(end - feed.wanted, end))
-        device = self.model.device
         positions = self._branches.begin([(feed.slot, len(feed.tokens)) for feed in ordered])
-        logits = self.model(
-            input_ids=torch.tensor([tokens], device=device),
-            position_ids=positions[None],
-            use_cache=False,
-            logits_to_keep=torch.tensor([place for feed in feeds for place in wanted[feed.slot]], device=device),
-            branches=self._branches,
-        ).logits[0]
+        tensor = functools.partial(torch.tensor, device=self.decoder.device)
+        places = tensor([place for feed in feeds for place in wanted[feed.slot]])
+        logits = self.decoder.logits(tensor(tokens), positions, self._branches, places)
         return TorchScores(logits)
 
     def _prefix(self, tokens: Sequence[int]) -> Prefix:
         """The prefix of these tokens: read, where it was saved, or computed, and saved where there is a folder."""
         if self.folder is not None and (path := self.folder.find(tokens)) is not None:
             try:
-                saved = load_file(path, device=str(self.model.device))
+                saved = load_file(path, device=str(self.decoder.device))
                 return Prefix(tuple((saved[f"{layer}.k"], saved[f"{layer}.v"]) for layer in range(len(saved) // 2)))
             except (SafetensorError, KeyError, OSError):
                 path.unlink(missing_ok=True)  # not whole: it is made anew
-        made = self._computed(tokens)
+        made = self.decoder.prefix(torch.tensor(tokens, device=self.decoder.device))
         if self.folder is not None:
             tensors = {
                 f"{layer}.{kind}": tensor.contiguous()
@@ -96,13 +89,6 @@ class TransformersNetwork:
             }
             self.folder.save(tokens, functools.partial(save_file, tensors))
         return made
-
-    @torch.inference_mode()
-    def _computed(self, tokens: Sequence[int]) -> Prefix:
-        cache = DynamicCache(config=self.model.config)
-        ids = torch.tensor([list(tokens)], device=self.model.device)
-        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return Prefix(tuple((layer.keys[0], layer.values[0]) for layer in cache.layers))
 
 
 class TorchScores:
@@ -119,13 +105,17 @@ class TorchScores:
 
 
 class TransformersEngine(LocalEngine):
-    """A :class:`LocalEngine` of a transformers model; ``batch_size`` questions at most are decoded at a time."""
+    """A :class:`LocalEngine` of a transformers model; ``batch_size`` questions at most are decoded at a time.
+
+    Given a model, it computes as transformers does, with what the model's weights are at the time; given a
+    :class:`~sqlfocus.models.decoder.Decoder`, faster.
+    """
 
     network: TransformersNetwork
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: PreTrainedModel | Decoder,
         tokenizer: PreTrainedTokenizerBase,
         *,
         name: str,
@@ -133,6 +123,7 @@ class TransformersEngine(LocalEngine):
         drafts: bool = True,
         folder: PrefixFolder | None = None,
     ) -> None:
-        network = TransformersNetwork(model, slots=batch_size, folder=folder)
+        decoder = model if isinstance(model, Decoder) else PlainDecoder(model)
+        network = TransformersNetwork(decoder, slots=batch_size, folder=folder)
         super().__init__(network, tokenizer, name=name, vocabulary=model.config.vocab_size, drafts=drafts)
         self.model = model

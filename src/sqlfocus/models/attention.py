@@ -232,8 +232,13 @@ def shared_prefix_attention(
     With ``prefix_keys`` the row is either the prefix, whose keys and values they keep, or branches behind it.
     """
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    window = kwargs.get("sliding_window")
     if branches is not None:
-        return branches.attend(int(module.layer_idx), query, key, value, scale), None
+        if window is not None and branches.longest > window:
+            raise UserError(f"this model's tokens see only the {window} before them: prompt and answer are longer")
+        by_token, keys_values = query[0].transpose(0, 1), torch.cat([key[0], value[0]]).transpose(0, 1)
+        result = branches.attend(int(module.layer_idx), by_token, keys_values, scale)
+        return result.view(1, *by_token.shape), None
     if prefix_keys is not None and not prefix_keys.filled:
         prefix_keys.keep(int(module.layer_idx), key[0], value[0])
     if layout is None or (not layout.lengths and flex.available(query.device)):
@@ -243,7 +248,6 @@ def shared_prefix_attention(
         return result, None
     if dropout:
         raise ValueError("a pack's attention has no dropout; Llama and Qwen models are trained without it")
-    window = kwargs.get("sliding_window")
     if window is not None and layout.prefix + max(layout.lengths, default=0) > window:
         raise UserError(
             f"this model's tokens see only the {window} before them, which cannot be packed: --packing none"

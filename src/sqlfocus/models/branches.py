@@ -30,11 +30,6 @@ class Prefix:
         """Tokens."""
         return int(self.layers[0][0].shape[1]) if self.layers else 0
 
-    def of(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """A layer's keys and values, each (1, H, P, D)."""
-        keys, values = self.layers[layer]
-        return keys[None], values[None]
-
     @property
     def bytes(self) -> int:
         """Memory."""
@@ -46,49 +41,67 @@ NO_PREFIX = Prefix(())
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pass:
-    """Where the T tokens of a pass belong. N branches have tokens in it, the longest S; all with theirs before, K.
+    """Where the T tokens of a pass belong. Its branches are in the first N slots, the longest of S new tokens.
 
     Attributes:
-        slots: (N,) the branches.
-        slot_of, columns: (T,) each token's branch, and its place among that branch's own tokens.
-        padded: (T,) each token's place in (N·S); None where all branches have S tokens.
-        hidden: (N, S, K) true where a token does not see a key of its branch.
+        slot_of, columns: (T,) each token's slot, and its place among that branch's own tokens.
+        padded: (T,) each token's place in (N·S); None where that is its place in the pass.
+        hidden: (N, S, K) true where a token does not see a key of its branch, K being the most that one has.
         none_hidden: whether it is true nowhere.
-        first_slots: whether the branches are the first N, in order.
         spans: prefixes, with the first and the last token behind each.
     """
 
-    slots: torch.Tensor
     slot_of: torch.Tensor
     columns: torch.Tensor
     padded: torch.Tensor | None
     hidden: torch.Tensor
     none_hidden: bool
-    first_slots: bool
     spans: list[tuple[Prefix, int, int]]
     _masks: dict[tuple[int, torch.dtype], torch.Tensor] = field(default_factory=dict)
 
     def mask(self, groups: int, dtype: torch.dtype) -> torch.Tensor | None:
-        """(N, 1, G·S, K): -inf where a key is hidden, else 0; the same for all layers."""
+        """(N, 1, S·G, K): -inf where a key is hidden, else 0; the same for all layers."""
         if self.none_hidden:
             return None
         if (groups, dtype) not in self._masks:
-            hidden = self.hidden.repeat(1, groups, 1)[:, None]
+            hidden = self.hidden.repeat_interleave(groups, dim=1)[:, None]
             zeros = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
             self._masks[groups, dtype] = zeros.masked_fill_(hidden, -math.inf)
         return self._masks[groups, dtype]
 
+    def by_branch(self, rows: torch.Tensor, groups: int) -> torch.Tensor:
+        """Rows of the pass's tokens (H, T·G, X) by branch: (N, H, S·G, X), zeros where there is no token."""
+        count, widest, _ = self.hidden.shape
+        if self.padded is not None:
+            padded = rows.new_zeros(len(rows), count * widest, groups, rows.shape[-1])
+            padded[:, self.padded] = rows.unflatten(1, (-1, groups))
+            rows = padded
+        return rows.reshape(len(rows), count, widest * groups, -1).transpose(0, 1)
+
+    def by_token(self, branches: torch.Tensor, groups: int) -> torch.Tensor:
+        """The other way round: (N, H, S·G, X) → (H, T·G, X)."""
+        rows = branches.transpose(0, 1).flatten(1, 2)
+        return rows if self.padded is None else rows.unflatten(1, (-1, groups))[:, self.padded].flatten(1, 2)
+
 
 class Branches:
-    """A place (``slot``) for each of up to ``slots`` branches; a layer's own part is (slots, H, capacity, D)."""
+    """A place (``slot``) for each of up to ``slots`` branches; a layer's own part is (2, slots, H, capacity, D).
+
+    Keys come first in it, then values, so that both are put down in one call.
+    """
 
     def __init__(self, slots: int, device: torch.device) -> None:
         self.device = device
         self.capacity = 0
         self.prefixes = [NO_PREFIX] * slots
         self.lengths = [0] * slots
-        self.own: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.own: list[torch.Tensor] = []
         self._pass: _Pass | None = None
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest branch, its prefix with it."""
+        return max(prefix.length + length for prefix, length in zip(self.prefixes, self.lengths, strict=True))
 
     def open(self, slot: int, prefix: Prefix) -> None:
         """Begin a branch behind ``prefix``; what stood in the slot is forgotten."""
@@ -107,135 +120,80 @@ class Branches:
     def begin(self, feeds: Sequence[tuple[int, int]]) -> torch.Tensor:
         """Begin a pass over slots in :meth:`order`, each with how many new tokens it has; returns positions (T,)."""
         slots, counts = [slot for slot, _ in feeds], [count for _, count in feeds]
-        before = [self.lengths[slot] for slot in slots]
-        widest, longest = max(counts), max(map(sum, zip(before, counts, strict=True)))
-        rows = [row for row, count in enumerate(counts) for _ in range(count)]
-        places = [place for count in counts for place in range(count)]
-        columns = [before[row] + place for row, place in zip(rows, places, strict=True)]
-        positions = [self.prefixes[slots[row]].length + column for row, column in zip(rows, columns, strict=True)]
+        before = {slot: self.lengths[slot] for slot in slots}
+        widest, longest = max(counts), max(before[slot] + count for slot, count in feeds)
+        tokens = [(slot, place) for slot, count in feeds for place in range(count)]
         spans, end = [], 0
-        for _, members in itertools.groupby(zip(slots, counts, strict=True), lambda feed: id(self.prefixes[feed[0]])):
+        for _, members in itertools.groupby(feeds, lambda feed: id(self.prefixes[feed[0]])):
             found = list(members)
             start, end = end, end + sum(count for _, count in found)
             spans.append((self.prefixes[found[0][0]], start, end))
 
         tensor = functools.partial(torch.tensor, device=self.device)
-        uniform = min(counts) == widest
-        seen_to = tensor(before)[:, None] + torch.arange(widest, device=self.device)  # (N, S)
+        places = [slot * widest + place for slot, place in tokens]
+        # A slot without a token in this pass sees what it likes: nobody reads what comes of it.
+        seen_to = tensor([before.get(slot, longest) for slot in range(max(slots) + 1)])[:, None]
         self._pass = _Pass(
-            tensor(slots),
-            tensor([slots[row] for row in rows]),
-            tensor(columns),
-            None if uniform else tensor([row * widest + place for row, place in zip(rows, places, strict=True)]),
-            torch.arange(longest, device=self.device) > seen_to[:, :, None],
-            widest == 1 and min(before) + 1 == longest,
-            slots == list(range(len(slots))),
+            tensor([slot for slot, _ in tokens]),
+            tensor([before[slot] + place for slot, place in tokens]),
+            None if places == list(range((max(slots) + 1) * widest)) else tensor(places),
+            torch.arange(longest, device=self.device) > (seen_to + torch.arange(widest, device=self.device))[..., None],
+            widest == 1 and min(before.values()) + 1 == longest,
             spans,
         )
         if longest > self.capacity:
             self.capacity = longest + GROWTH
         for slot, count in feeds:
             self.lengths[slot] += count
-        return tensor(positions)
+        return tensor([self.prefixes[slot].length + before[slot] + place for slot, place in tokens])
 
-    def attend(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
-    ) -> torch.Tensor:
-        """Attention of a pass's tokens, query (1, H·G, T, D), key and value (1, H, T, D), to what each may see.
+    def attend(self, layer: int, query: torch.Tensor, keys_values: torch.Tensor, scale: float) -> torch.Tensor:
+        """Attention of a pass's tokens, query (T, H·G, D), keys and then values (T, 2·H, D), to what each may see.
 
-        Returns (1, T, H·G, D).
+        Returns (T, H·G·D). On a CPU these products take half the time of PyTorch's flash kernel (docs/log.md).
         """
         now = self._pass
         assert now is not None
-        heads = key.shape[1]
-        queries = query[0].unflatten(0, (heads, -1))  # (H, G, T, D)
-        own = self._own_part(layer, queries, key[0], value[0], scale)
-        parts = []
+        tokens, heads, width = query.shape[0], keys_values.shape[1] // 2, query.shape[2]
+        groups = query.shape[1] // heads
+        keys, values = self._put(layer, keys_values, now)  # (N, H, K, D)
+        rows = query.view(tokens, heads, groups, width).transpose(0, 1).reshape(heads, tokens * groups, width)
+        mask = now.mask(groups, query.dtype)
+        own = now.by_token(_scores(now.by_branch(rows, groups), keys, scale, mask), groups)  # (H, T·G, K)
+        results, weights = [], []
         for prefix, start, end in now.spans:
-            part = own[0][:, :, start:end], own[1][:, :, start:end]
+            place = slice(start * groups, end * groups)
             if prefix.length:
-                shared = attend_all(queries[:, :, start:end].flatten(1, 2)[None], *prefix.of(layer), scale)
-                shape = (heads, -1, end - start)
-                part = _merged(part, (shared[0].view(*shape, shared[0].shape[-1]), shared[1].view(*shape)))
-            parts.append(part[0])
-        result = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
-        return result.flatten(0, 1).transpose(0, 1)[None]
+                prefix_keys, prefix_values = prefix.layers[layer]
+                scores = _scores(rows[:, place], prefix_keys, scale)
+                share = torch.cat([scores, own[:, place]], dim=-1).softmax(dim=-1)
+                results.append(share[..., : prefix.length] @ prefix_values)
+                weights.append(share[..., prefix.length :])
+            else:
+                weights.append(own[:, place].softmax(dim=-1))
+                results.append(torch.zeros_like(rows[:, place]))
+        result, weight = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1) for parts in (results, weights))
+        result += now.by_token(now.by_branch(weight, groups) @ values, groups)
+        return result.view(heads, tokens, groups * width).transpose(0, 1).reshape(tokens, -1)
 
-    def _own_part(
-        self, layer: int, queries: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
-    ) -> _Part:
-        """Put down the new keys and values (H, T, D), and attend to each branch's own tokens."""
-        now = self._pass
-        assert now is not None
-        count, widest, longest = now.hidden.shape
-        heads, groups, _, width = queries.shape
-        keys, values = (
-            stored if now.first_slots else stored[now.slots] for stored in self._put(layer, key, value, now)
-        )
-        if now.padded is None:
-            padded = queries
-        else:
-            padded = queries.new_zeros(heads, groups, count * widest, width)
-            padded[:, :, now.padded] = queries
-        by_branch = padded.unflatten(2, (count, widest)).permute(2, 0, 1, 3, 4).flatten(2, 3)  # (N, H, G·S, D)
-        result, weight = attend_all(
-            by_branch, keys[:count, :, :longest], values[:count, :, :longest], scale, now.mask(groups, queries.dtype)
-        )
-
-        def by_token(tensor: torch.Tensor) -> torch.Tensor:
-            flat = tensor.unflatten(2, (groups, widest)).permute(1, 2, 0, 3, *range(4, tensor.dim() + 1)).flatten(2, 3)
-            return flat if now.padded is None else flat[:, :, now.padded]
-
-        return by_token(result), by_token(weight)
-
-    def _put(self, layer: int, key: torch.Tensor, value: torch.Tensor, now: _Pass) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put down a layer's new keys and values (H, T, D); returns all that it has."""
-        shape = (len(self.lengths), key.shape[0], self.capacity, key.shape[2])
+    def _put(self, layer: int, keys_values: torch.Tensor, now: _Pass) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put down a layer's new keys and values (T, 2·H, D); returns the own keys and values of the pass's slots."""
+        heads, width = keys_values.shape[1] // 2, keys_values.shape[2]
         if layer == len(self.own):
             # Zeros, since what is hidden has the weight 0, and 0 times what memory held may be no number.
-            self.own.append((key.new_zeros(shape), value.new_zeros(shape)))
-        elif self.own[layer][0].shape[2] < self.capacity:
-            room = self.capacity - self.own[layer][0].shape[2]
-            keys, values = (torch.nn.functional.pad(old, (0, 0, 0, room)) for old in self.own[layer])
-            self.own[layer] = keys, values
-        for stored, new in zip(self.own[layer], (key, value), strict=True):
-            stored[now.slot_of, :, now.columns] = new.transpose(0, 1)
-        return self.own[layer]
+            self.own.append(keys_values.new_zeros(2, len(self.lengths), heads, self.capacity, width))
+        elif (room := self.capacity - self.own[layer].shape[3]) > 0:
+            self.own[layer] = torch.nn.functional.pad(self.own[layer], (0, 0, 0, room))
+        own = self.own[layer]
+        own[:, now.slot_of, :, now.columns] = keys_values.view(-1, 2, heads, width)
+        count, _, longest = now.hidden.shape
+        return own[0, :count, :, :longest], own[1, :count, :, :longest]
 
 
-_Part = tuple[torch.Tensor, torch.Tensor]
-"""Attention to some of the keys: what comes out (H, G, T, D), and the logarithm of its softmax's sum (H, G, T)."""
-
-
-def _merged(first: _Part, second: _Part) -> _Part:
-    """Attention to both parts' keys."""
-    both = torch.logaddexp(first[1], second[1])
-    mine, other = ((one[1] - both).exp_()[..., None] for one in (first, second))
-    return (first[0] * mine + second[0] * other).to(first[0].dtype), both
-
-
-def attend_all(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, mask: torch.Tensor | None = None
-) -> _Part:
-    """Softmax attention of query (N, H, M, D) to key and value (N, H, K, D), and its logsumexp (N, H, M) in float32.
-
-    ``mask`` (N, 1, M, K) is added to the scores. On a CPU by PyTorch's kernel, whose function for scaled dot products
-    does not give away its logsumexp.
-    """
-    if query.device.type == "cpu":
-        result: _Part = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            query, key, value, attn_mask=mask, scale=scale
-        )
-        return result
-    return attend_all_plainly(query, key, value, scale, mask)
-
-
-def attend_all_plainly(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, mask: torch.Tensor | None = None
-) -> _Part:
-    """What :func:`attend_all` gives, in matrix products."""
-    scores = (query @ key.transpose(-1, -2)).float().mul_(scale)
+def _scores(query: torch.Tensor, keys: torch.Tensor, scale: float, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """(…, M, K) scores of query (…, M, D) at keys (…, K, D), with what ``mask`` adds."""
+    scores = query @ keys.transpose(-1, -2)
+    scores *= scale
     if mask is not None:
         scores += mask
-    logsumexp = scores.logsumexp(dim=-1)
-    return (scores - logsumexp[..., None]).exp_().to(value.dtype) @ value, logsumexp
+    return scores
