@@ -56,18 +56,20 @@ def test_branches_that_come_grow_are_cut_and_go_give_what_each_sequence_gives_al
     kept = [prefix(model, tokens) for tokens in PREFIXES]
     branches = Branches(5, torch.device("cpu"))
     texts: dict[int, list[int]] = {}
-    largest = 0.0
-    for turn in range(40):
+    largest, alone = 0.0, 0
+    for turn in range(60):
         for slot in range(5):
             if slot not in texts and int(torch.randint(3, (1,), generator=generator)):
                 which = int(torch.randint(3, (1,), generator=generator))
                 branches.open(slot, kept[which])
                 texts[slot] = [*PREFIXES[which]]
         feeds = []
-        for slot in branches.order(list(texts)):
+        active = [slot for slot in texts if turn < 20 or int(torch.randint(2, (1,), generator=generator))]
+        for slot in branches.order(active):
             count = 1 if turn % 3 else int(torch.randint(1, 9, (1,), generator=generator))
             feeds.append((slot, torch.randint(64, (count,), generator=generator).tolist()))
-        for slot, logits in run(model, branches, feeds).items():
+        alone += len(feeds) == 1
+        for slot, logits in run(model, branches, feeds).items() if feeds else ():
             new = dict(feeds)[slot]
             texts[slot] += new
             expected = plain(model, texts[slot])[-len(new) :]
@@ -81,6 +83,26 @@ def test_branches_that_come_grow_are_cut_and_go_give_what_each_sequence_gives_al
                 del texts[slot]
     print(f"largest difference of a logit: {largest:.1e}")
     assert largest < 2e-4
+    assert alone > 5
+
+
+@torch.inference_mode()
+def test_a_branch_alone_is_joined_by_others_and_left_again(model):
+    kept = [prefix(model, tokens) for tokens in PREFIXES]
+    branches = Branches(3, torch.device("cpu"))
+    texts = {slot: list(PREFIXES[which]) for slot, which in ((0, 0), (1, 0), (2, 1))}
+    for slot, which in ((0, 0), (1, 0), (2, 1)):
+        branches.open(slot, kept[which])
+    turns = [[0], [0], [0, 1], [0], [1], [2], [0, 1, 2], [2], [2], [0]]
+    for turn, slots in enumerate(turns):
+        feeds = [(slot, [7 + turn, 3, slot][: 1 + turn % 3]) for slot in branches.order(slots)]
+        for slot, logits in run(model, branches, feeds).items():
+            texts[slot] += dict(feeds)[slot]
+            expected = plain(model, texts[slot])[-len(logits) :]
+            assert torch.allclose(logits, expected, atol=2e-4)
+    branches.open(0, kept[1])  # another in the slot of one that was alone
+    ((_, logits),) = run(model, branches, [(0, [5, 6])]).items()
+    assert torch.allclose(logits, plain(model, [*PREFIXES[1], 5, 6])[-2:], atol=2e-4)
 
 
 def test_slots_behind_one_prefix_stand_together():

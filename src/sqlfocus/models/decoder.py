@@ -74,7 +74,7 @@ class Decoder:
         """Take the weights of a model that :func:`can_decode`."""
         config = model.config
         self.config = config
-        self.device = model.device
+        self.device, self.dtype = model.device, model.dtype
         self.width = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         self.heads, self.key_heads = int(config.num_attention_heads), int(config.num_key_value_heads)
         self.eps = float(config.rms_norm_eps)
