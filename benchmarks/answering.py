@@ -12,6 +12,7 @@ answers end by themselves.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import platform
@@ -155,18 +156,27 @@ class Generating:
 def one_by_one(
     engine: TransformersEngine, generating: Generating, asked: Asked, timed: list[Example]
 ) -> dict[str, float]:
-    """One question at a time, the schema known: against ``generate``, and with and without drafts."""
-    plain = TransformersEngine(engine.model, engine.tokenizer, name="without drafts", batch_size=1, drafts=False)
-    drafting = TransformersEngine(engine.model, engine.tokenizer, name="ours", batch_size=1)
-    guided = Watched(drafting)
-    for each in (plain, drafting):
-        for name in dict.fromkeys(one.db_id for one in timed):
-            each.prefill(asked.prompt(next(one for one in timed if one.db_id == name)))
+    """One question at a time, the schema known: against ``generate``, and with and without drafts.
+
+    A service makes drafts from its earlier answers. So ours answers all questions, database by database; its times are
+    those of the ``timed`` ones. A new engine, which answers these alone, is timed too.
+    """
+    make = functools.partial(TransformersEngine, engine.model, engine.tokenizer, batch_size=1)
+    plain, new, ours = make(name="without drafts", drafts=False), make(name="new"), make(name="ours")
+    guided = Watched(ours)
+    first = {one.db_id: one for one in reversed(asked.examples)}
+    for each in (plain, new, ours):
+        for one in first.values():
+            each.prefill(asked.prompt(one))
     generating.answer(asked.prompt(timed[0]))  # to warm up
-    times: dict[str, list[float]] = {"generate": [], "free": [], "plain": [], "ours": []}
+    times: dict[str, list[float]] = {"generate": [], "free": [], "plain": [], "new": [], "ours": []}
     lengths: list[int] = []
     same = 0
-    for one in timed:
+    for one in asked.examples:
+        took, (fast,) = seconds(lambda one=one: asked.complete(ours, [one]))
+        if one not in timed:
+            continue
+        times["ours"].append(took)
         took, tokens = seconds(lambda one=one: generating.answer(asked.prompt(one)))
         times["generate"].append(took)
         lengths.append(len(tokens))
@@ -175,26 +185,32 @@ def one_by_one(
         same += free == engine.tokenizer.decode(tokens, skip_special_tokens=True)
         took, (slow,) = seconds(lambda one=one: asked.complete(plain, [one]))
         times["plain"].append(took)
-        took, (fast,) = seconds(lambda one=one: asked.complete(drafting, [one]))
-        times["ours"].append(took)
+        times["new"].append(seconds(lambda one=one: asked.complete(new, [one]))[0])
         if slow != fast:
             print(f"With drafts {fast!r}, without {slow!r}: in {engine.model.dtype} a pass of several tokens rounds")
     median = {name: statistics.median(found) for name, found in times.items()}
     print(
         f"One by one: generate {median['generate']:.3f} s for {statistics.mean(lengths):.0f} tokens; ours without "
         f"constraint and drafts {median['free']:.3f} s ({same} of {len(timed)} answers equal), without drafts "
-        f"{median['plain']:.3f} s, ours {median['ours']:.3f} s for {drafting.scheduler.tokens / len(timed):.0f} tokens "
-        f"in {drafting.scheduler.steps / len(timed):.1f} steps",
+        f"{median['plain']:.3f} s, new {median['new']:.3f} s ({per_step(new):.2f} tokens a step), ours "
+        f"{median['ours']:.3f} s ({per_step(ours):.2f} tokens a step)",
         flush=True,
     )
     return {
         "answer_vs_generate": median["generate"] / median["ours"],
+        "answer_vs_generate_new": median["generate"] / median["new"],
         "answer_vs_generate_without_drafts": median["generate"] / median["plain"],
         "answer_seconds": median["ours"],
         "generate_seconds": median["generate"],
-        "tokens_per_step": drafting.scheduler.tokens / drafting.scheduler.steps,
+        "tokens_per_step": per_step(ours),
+        "tokens_per_step_new": per_step(new),
         "constraint_cost": guided.share(),
     }
+
+
+def per_step(engine: LocalEngine) -> float:
+    """Tokens that a pass gave."""
+    return engine.scheduler.tokens / engine.scheduler.steps
 
 
 class Watched:
@@ -265,7 +281,7 @@ def many(engine: TransformersEngine, generating: Generating, asked: Asked, sampl
         if way == "constrained":
             figures["evaluate_seconds"] = took
             figures["evaluate_vs_one_by_one"] = each * len(asked.examples) / took
-            figures["evaluate_tokens_per_step"] = fresh.scheduler.tokens / fresh.scheduler.steps
+            figures["evaluate_tokens_per_step"] = per_step(fresh)
         print(
             f"evaluate, {way}: {took:.0f} s, EX {score.ex:.3f} ({low:.3f}–{high:.3f}) of {score.questions}, "
             f"{100 * statistics.mean(valid):.1f} % valid",
@@ -321,7 +337,7 @@ def with_llamacpp(path: Path, asked: Asked, timed: list[Example]) -> dict[str, f
         "first_token_warm_vs_cold": statistics.median(cold) / statistics.median(warm),
         "llamacpp_first_token_seconds": statistics.median(warm),
         "llamacpp_answer_seconds": statistics.median(answers),
-        "llamacpp_tokens_per_step": engine.scheduler.tokens / engine.scheduler.steps,
+        "llamacpp_tokens_per_step": per_step(engine),
     }
 
 

@@ -22,10 +22,11 @@ def test_the_longest_context_has_its_say_and_leaves_the_rest_to_shorter_ones():
 
 def test_a_draft_ends_where_it_is_no_longer_likely():
     made = followers([1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 5])
-    # 2 after 1 with 0.75, then 3 with 0.94, then 4 with 0.62.
+    # 2 after 1 with 0.75, then 3 with 0.94, then 4 with 0.62; each trusted to 0.9.
     assert draft([1], [made], least=0.25, most=16) == [2, 3, 4]
     assert draft([1], [made], least=0.5, most=16) == [2, 3]
-    assert draft([1], [made], least=0.72, most=16) == [2]
+    assert draft([1], [made], least=0.6, most=16) == [2]
+    assert draft([1], [made], least=0.7, most=16) == []
     assert draft([1], [made], least=0.1, most=1) == [2]
     assert draft([5], [made], least=0.1, most=16) == []
 

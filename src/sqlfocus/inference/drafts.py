@@ -18,6 +18,8 @@ ANSWERS_KEPT = 2048
 """How many answers an engine learns drafts from; when there are twice as many, the older half is forgotten.
 
 Two thousand take some 40 MB."""
+TRUST = 0.9
+"""What is said to follow with probability x did so in 0.9 x of the cases, in answers to Spider's dev questions."""
 NEGLIGIBLE = 0.02
 """Shorter contexts are not asked where they have so little to say."""
 
@@ -99,7 +101,7 @@ def draft(answer: Sequence[int], sources: Iterable[Followers], *, least: float, 
             for one, likely in source.likely(context).items():
                 if likely > probability:
                     token, probability = one, likely
-        whole *= probability
+        whole *= TRUST * probability
         if whole < least:
             break
         context.append(token)
