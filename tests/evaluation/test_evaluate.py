@@ -169,6 +169,24 @@ def test_an_answer_cannot_be_held_to_a_text_that_is_no_schema(databases):
     assert evaluate([example], databases, free).score.right == 1
 
 
+def test_a_databases_questions_are_asked_in_mixed_order_and_each_gets_its_own_answer():
+    class Echo(Recorded):
+        def complete(self, prompts, *, on_done, **options):
+            super().complete(prompts, on_done=lambda place, _: on_done(place, Completion(prompts[place].user, 1, True)))
+
+    engine = Echo()
+    predict = engine_predictor(engine, template_named("schema-first"), "of {}".format, constrained=False)
+    asked = [Example(f"No. {number}.", "SELECT 1", db_id) for db_id in ("zoo", "bare") for number in range(8)]
+    told = {}
+    predict(asked, told.__setitem__)
+    assert {place: texts[0].splitlines()[-1] for place, texts in told.items()} == {
+        place: f"Question: {one.question}" for place, one in enumerate(asked)
+    }
+    order = [prompt.user for prompt in engine.prompts]
+    assert order != [told[place][0] for place in range(len(asked))]
+    assert ["of zoo" in text for text in order] == [True] * 8 + [False] * 8
+
+
 def test_predictions_are_saved_and_give_the_same_score_again(databases, examples, tmp_path):
     doubled = [*examples, examples[0]]
     first = evaluate(doubled, databases, predict, model="first")
