@@ -80,6 +80,8 @@ SELECT s.* FROM student AS s
 SELECT name FROM student ORDER BY 1
 SELECT T1.name FROM student AS T1 NATURAL JOIN pet AS T2 WHERE T2.kind = 'dog'
 SELECT name FROM student JOIN has_pet ON student.id = has_pet.student_id JOIN pet USING (id)
+SELECT id, kind FROM student JOIN pet USING (id) JOIN pet AS p USING (id, kind)
+SELECT id FROM student NATURAL JOIN pet NATURAL JOIN (SELECT id FROM pet) AS p
 SELECT strftime('%Y', home) FROM student WHERE not age > 3
 SELECT 1
 """
@@ -117,8 +119,13 @@ SELECT student.name FROM student AS s| WHERE s.age > 1
 SELECT a.name FROM student AS a NATURAL JOIN pet AS b ON| a.id = b.id
 SELECT name FROM student WHERE age = (SELECT max(kind) FROM student)|
 SELECT length(name, |age) FROM student
+SELECT power(age|) FROM student
+SELECT replace(name, 'a'|) FROM student
+SELECT name FROM student WHERE id IN (SELECT student_id FROM has_pet ORDER BY ag|e)
+SELECT name FROM student WHERE id IN (SELECT student_id FROM has_pet GROUP BY ag|e)
 SELECT row_number() |FROM student
 SELECT name FROM student JOIN has_pet USING| (id)
+SELECT id FROM student JOIN pet USING (id) JOIN student AS s |ON s.id = pet.id
 """
 
 

@@ -5,6 +5,8 @@ The functions are those that the guard lets through (:mod:`sqlfocus.execution.fu
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -27,13 +29,56 @@ AGGREGATES = _words(
 WINDOW_ONLY = _words(
     "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value"
 )
-ONE_ARGUMENT = _words("sum avg total abs length lower upper stddev variance char_length year month day")
-NO_ARGUMENT = _words(
-    "count now curdate curtime sysdate utc_date utc_time utc_timestamp pi row_number rank dense_rank percent_rank "
-    "cume_dist date time datetime julianday unixepoch"
-)
-"""Functions that may be called without an argument."""
+MANY = 99
+"""Arguments at most, where there is no limit."""
 
+
+def _arguments(text: str) -> dict[str, tuple[int, int]]:
+    """Lines of ``LEAST-MOST: functions``."""
+    found: dict[str, tuple[int, int]] = {}
+    for line in text.strip().splitlines():
+        counts, names = line.split(":")
+        least, most = (int(count) if count else MANY for count in counts.strip().split("-"))
+        found |= dict.fromkeys(names.split(), (least, most))
+    return found
+
+
+# How many arguments MySQL's and PostgreSQL's functions take; what is not here takes any number but none.
+_ARGUMENTS = _arguments("""
+0-0: row_number rank dense_rank percent_rank cume_dist pi curdate utc_date
+0-1: count now curtime sysdate utc_time utc_timestamp unix_timestamp rand random
+1-1: sum avg min max abs lower upper length sqrt exp ln ceil ceiling floor sign stddev stddev_pop stddev_samp variance
+1-1: any_value every bool_and bool_or array_agg year month day hour minute second quarter weekday dayname monthname
+1-1: dayofweek dayofmonth dayofyear last_day to_days char_length ascii reverse hex md5 initcap chr ntile first_value
+1-1: last_value json_unquote time_to_sec sec_to_time date cardinality
+1-2: round trim ltrim rtrim log week yearweek json_length age to_timestamp from_unixtime trunc
+1-3: lag lead
+2-2: power pow mod nullif ifnull nth_value strpos left right datediff date_add date_sub truncate instr find_in_set
+2-2: period_diff makedate to_char to_date to_number date_trunc date_part timediff string_agg str_to_date date_format
+2-2: array_length corr
+2-3: substr substring mid lpad rpad locate regexp_like array_to_string string_to_array
+3-3: replace if split_part substring_index translate make_date
+3-4: regexp_replace
+2-: greatest least concat_ws field json_extract json_extract_path_text
+""")
+
+
+def _sqlite_arguments() -> dict[str, tuple[int, int]]:
+    """The functions of the SQLite that is here, which depend on its release and on how it was built."""
+    found: dict[str, tuple[int, int]] = {}
+    connection = sqlite3.connect(":memory:")
+    for name, count in connection.execute("SELECT name, narg FROM pragma_function_list"):
+        least, most = found.get(name, (MANY, 0))
+        # -1 is any number, as far as the list tells: none for dates, at least one, or two, elsewhere.
+        fewest = {"coalesce": 2, "json_extract": 2}.get(name, 0 if name in _DATES else 1) if count < 0 else count
+        found[name] = min(least, fewest), max(most, MANY if count < 0 else count)
+    connection.close()
+    for name in ("min", "max"):  # of several values they are no aggregates, and read as such here
+        found[name] = (1, 1)
+    return found
+
+
+_DATES = _words("date time datetime julianday unixepoch")
 _COMMON = _words(
     "count sum avg min max abs round length lower upper "
     "replace trim ltrim rtrim coalesce nullif substr substring concat "
@@ -49,10 +94,13 @@ class Dialect:
 
     Attributes:
         functions: names that may be called, in lower case.
+        arguments: how many each takes at least and at most; what is not there takes any number but none.
+        ordered_arguments: whether an aggregate's arguments may have an ORDER BY.
         types: what may be cast to.
         quotes: a name's opening and closing marks.
         double_quoted_strings: whether ``"..."`` may be a string.
         folds: whether a bare name means the one in lower case, so that others must be quoted.
+        outer_in_order: whether ORDER BY and GROUP BY of a query within another may name the other's columns.
         double_colon_casts: whether ``name::text`` casts.
         operators: binary operators besides those that all have; ``comparisons`` and ``matches`` likewise, the latter
             words like LIKE.
@@ -62,9 +110,12 @@ class Dialect:
     """
 
     functions: frozenset[str]
+    arguments: Mapping[str, tuple[int, int]]
     types: tuple[str, ...]
     quotes: tuple[tuple[str, str], ...]
     double_quoted_strings: bool
+    ordered_arguments: bool = True
+    outer_in_order: bool = True
     folds: bool = False
     double_colon_casts: bool = False
     operators: tuple[str, ...] = ()
@@ -75,14 +126,21 @@ class Dialect:
     extra_words: frozenset[str] = frozenset()
 
 
+_SQLITE = _sqlite_arguments()
 DIALECTS = {
     "sqlite": Dialect(
-        functions=_COMMON
-        | _words(
-            "total group_concat instr ifnull iif strftime date time datetime julianday unixepoch typeof printf format "
-            "hex char unicode quote pow json_extract json_array_length likely unlikely soundex timediff json_valid "
-            "json_type octet_length pi"
+        functions=frozenset(_SQLITE)
+        & (
+            _COMMON
+            | _words(
+                "total group_concat instr ifnull iif strftime date time datetime julianday unixepoch typeof printf "
+                "format hex char unicode quote pow json_extract json_array_length likely unlikely soundex timediff "
+                "json_valid json_type octet_length pi"
+            )
         ),
+        arguments=_SQLITE,
+        outer_in_order=False,
+        ordered_arguments=sqlite3.sqlite_version_info >= (3, 44),
         types=(
             "integer",
             "int",
@@ -122,6 +180,7 @@ DIALECTS = {
             "right reverse char_length lpad rpad ascii hex stddev variance any_value json_extract json_unquote "
             "json_length regexp_like rand pow md5 period_diff makedate time_to_sec sec_to_time"
         ),
+        arguments=_ARGUMENTS,
         types=("signed", "unsigned", "char", "date", "datetime", "time", "decimal", "double", "float"),
         quotes=(("`", "`"),),
         double_quoted_strings=True,
@@ -163,6 +222,7 @@ call_unit: "TIMESTAMPDIFF"i W? "(" W? UNIT comma expr comma expr W? ")"
             "corr array_length cardinality array_to_string string_to_array "
             "json_extract_path_text width_bucket percentile_cont percentile_disc"
         ),
+        arguments=_ARGUMENTS,
         types=(
             "integer",
             "int",

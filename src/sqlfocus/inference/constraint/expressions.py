@@ -7,8 +7,7 @@ from abc import ABC, abstractmethod
 from sqlfocus.inference.constraint.cursor import Cursor, Goes, Token
 from sqlfocus.inference.constraint.dialects import (
     AGGREGATES,
-    NO_ARGUMENT,
-    ONE_ARGUMENT,
+    MANY,
     WINDOW_ONLY,
     Dialect,
 )
@@ -207,18 +206,8 @@ class Expressions(Cursor, ABC):
         if self.accept(STAR):
             if name != "count":
                 raise Invalid(f"{name}(*) means nothing")
-        elif self.peek().text == ")":
-            if name not in NO_ARGUMENT:
-                raise Invalid(f"{name} needs an argument")
         else:
-            distinct = self.accept("distinct")
-            self.expression(scope, clause, in_aggregate=inside)
-            while self.accept(","):
-                if name in ONE_ARGUMENT or name == "count" or distinct:
-                    raise Invalid(f"{name} takes one argument")
-                self.expression(scope, clause, in_aggregate=inside)
-            if self.accept("order"):
-                self.order(scope, clause, 0)
+            self.arguments(name, scope, clause, inside)
         self.expect(")")
         if self.at < len(self.tokens) and self.accept("filter"):
             self.expect("(")
@@ -230,6 +219,28 @@ class Expressions(Cursor, ABC):
             self.window(scope, clause)
         elif self.at < len(self.tokens) and self.accept("over"):
             self.window(scope, clause)
+
+    def arguments(self, name: str, scope: Scope, clause: str, in_aggregate: bool) -> None:
+        least, most = self.dialect.arguments.get(name, (1, MANY))
+        count = 0
+        if self.peek().text != ")" or self.peek().kind != "sign":
+            if self.accept("distinct"):
+                least = most = 1
+                if name not in AGGREGATES:
+                    raise Invalid(f"{name} is no aggregate, which alone takes DISTINCT")
+            while True:
+                count += 1
+                if count > most:
+                    raise Invalid(f"{name} takes {most} arguments at most")
+                self.expression(scope, clause, in_aggregate=in_aggregate)
+                if not self.accept(","):
+                    break
+            if self.accept("order"):
+                if name not in AGGREGATES or not self.dialect.ordered_arguments:
+                    raise Invalid(f"{name} takes no ORDER BY")
+                self.order(scope, clause, 0)
+        if count < least:
+            raise Invalid(f"{name} needs {least} arguments")
 
     def window(self, scope: Scope, clause: str) -> None:
         self.expect("(")

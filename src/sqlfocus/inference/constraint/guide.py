@@ -58,7 +58,8 @@ class Constraint:
         self.names = Names(database)
         self.words = self.names.words()
         grammar = llguidance.LLMatcher.grammar_from_lark(sql_grammar(database))
-        self.start = llguidance.LLMatcher(vocabulary.tokens, grammar)
+        # Its limits may be reached in an answer that makes no sense; :meth:`Guide.search` then finds nothing to follow.
+        self.start = llguidance.LLMatcher(vocabulary.tokens, grammar, log_level=0)
         if self.start.is_error():
             raise ValueError(f"the grammar for {database.name} is refused: {self.start.get_error()}")
 

@@ -9,6 +9,7 @@ PICARD (Scholak et al., 2021, arXiv 2109.05093) parses candidates token by token
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 
@@ -86,7 +87,9 @@ class _Reader(Expressions):
         if self.accept("order"):
             if compound:  # only the result's columns are in reach
                 scope = Scope({}, items=dict.fromkeys((name for name in columns if name), False), stage="whole")
-            self.order(scope, "compound" if compound else "order" if grouped else "plain order", len(columns))
+            self.order(
+                self.within(scope), "compound" if compound else "order" if grouped else "plain order", len(columns)
+            )
         if self.accept("limit"):
             self.take()
             if self.accept("offset") or self.accept(","):
@@ -142,12 +145,16 @@ class _Reader(Expressions):
             grouped = True
             self.expect("by")
             while True:
-                self.ordinal(scope, "group", len(spread))
+                self.ordinal(self.within(scope), "group", len(spread))
                 if not self.accept(","):
                     break
             if self.accept("having"):
                 self.expression(scope, "having")
         return spread, scope, grouped
+
+    def within(self, scope: Scope) -> Scope:
+        """The names that ORDER BY and GROUP BY may use."""
+        return scope if self.dialect.outer_in_order else dataclasses.replace(scope, outer=None)
 
     def items(self, scope: Scope, wanted: int | None) -> list[str | None]:
         """The columns' names as far as FROM is not needed for them: a star stands for itself."""
@@ -311,5 +318,5 @@ class _Reader(Expressions):
             column = self.take().text
             if column not in common:
                 raise Invalid(f"USING needs a column of both sides, not {column}")
-            scope.merged.add(column)
+            scope.merged[column] += 1
             self.accept(",")

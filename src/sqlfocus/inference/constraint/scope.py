@@ -34,7 +34,7 @@ class Scope:
         sources: what FROM has named so far, by alias, in order.
         waiting: references before FROM, as (qualifier or None, column, whether an aggregate is around it).
         items: aliases of the SELECT's items; True where one holds an aggregate.
-        merged: columns that USING or NATURAL made one of two.
+        merged: how often USING or NATURAL made one column of two.
         stage: ``items``, ``from`` or ``whole`` (FROM has ended).
     """
 
@@ -43,7 +43,7 @@ class Scope:
     sources: dict[str, Columns] = field(default_factory=dict)
     waiting: list[tuple[str | None, str, bool]] = field(default_factory=list)
     items: dict[str, bool] = field(default_factory=dict)
-    merged: set[str] = field(default_factory=set)
+    merged: Counter[str] = field(default_factory=Counter)
     stage: str = "items"
 
     def refer(self, qualifier: str | None, column: str, *, items: str = "", in_aggregate: bool = False) -> None:
@@ -84,8 +84,7 @@ class Scope:
         if items and has([name for name, aggregate in self.items.items() if items == "all" or not aggregate]):
             return True
         held = self._held()
-        alone = [name for name, count in held.items() if count == 1 or name in self.merged]
-        if has(alone):
+        if has(name for name, count in held.items() if count == 1):
             return True
         if not begun and column in held:
             return False  # in two sources
@@ -124,9 +123,9 @@ class Scope:
         if not self.fits(name, columns):
             raise Invalid(f"{name} lacks a column that is asked of it")
         held = self._held()
-        common = frozenset(column for column in columns if held[column] == 1 or column in self.merged)
+        common = frozenset(column for column in columns if held[column] == 1)
         if natural:
-            self.merged |= common
+            self.merged.update(common)
         self.sources[name] = columns
         return common
 
@@ -148,9 +147,9 @@ class Scope:
         to bear it. Beyond :data:`MOST_SOURCES`, only what is waited for may come.
         """
         held = self._held()
-        if natural and any(held[column] > 1 and column not in self.merged for column in columns):
+        if natural and any(held[column] > 1 for column in columns):
             return False
-        bare = {column for qualifier, column, _ in self.waiting if qualifier is None} - self.merged
+        bare = {column for qualifier, column, _ in self.waiting if qualifier is None}
         if not joined and any(held[column] for column in bare & columns):
             return False
         numbers = [int(found[1]) for name in self.waited_for() if (found := _NUMBERED.fullmatch(name))]
@@ -183,10 +182,10 @@ class Scope:
                 if in_aggregate or not self._outside(qualifier, column):
                     return False
             else:
-                holding = sum(column in found for found in sources.values())
+                holding = sum(column in found for found in sources.values()) - self.merged[column]
                 if holding == 0 and (in_aggregate or not self._outside(None, column)):
                     return False
-                if holding > 1 and column not in self.merged:
+                if holding > 1:
                     return False
         return True
 
@@ -194,7 +193,7 @@ class Scope:
         """A column that is waited for without a qualifier and that two sources have; "" where there is none."""
         held = self._held()
         bare = (column for qualifier, column, _ in self.waiting if qualifier is None)
-        return next((column for column in bare if held[column] > 1 and column not in self.merged), "")
+        return next((column for column in bare if held[column] > 1), "")
 
     def end(self) -> None:
         """FROM ends; what it does not have is the outer query's.
@@ -212,8 +211,10 @@ class Scope:
                 self.outer.refer(qualifier, column)
 
     def _held(self) -> Counter[str]:
-        """In how many sources each column is."""
-        return Counter(column for found in self.sources.values() for column in found)
+        """How many columns there are of each name, those that were made one counted once."""
+        held = Counter(column for found in self.sources.values() for column in found)
+        held.subtract(self.merged)
+        return held
 
     def _outside(self, qualifier: str | None, column: str, *, begun: bool = False, bare: bool = False) -> bool:
         return self.outer is not None and self.outer.knows(qualifier, column, begun=begun, bare=bare)
