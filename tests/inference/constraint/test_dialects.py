@@ -5,15 +5,17 @@ import sqlite3
 import pytest
 
 from sqlfocus.execution.guard import check
-from sqlfocus.inference.constraint.dialects import DIALECTS, WINDOW_ONLY
-
+from sqlfocus.inference.constraint.dialects import DIALECTS, WINDOW_ONLY, WITH_INTERVAL
 
 _ANY_NUMBER = "SELECT name, 0 FROM pragma_function_list WHERE narg < 0"
 
 
 def call(name, count):
+    values = ["age"] * count
+    if name in WITH_INTERVAL:
+        values[1] = "INTERVAL 1 DAY"
     over = " OVER (ORDER BY id)" if name in WINDOW_ONLY else ""
-    return f"SELECT {name}({', '.join(['age'] * count)}){over} FROM student"
+    return f"SELECT {name}({', '.join(values)}){over} FROM student"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

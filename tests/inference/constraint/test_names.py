@@ -123,6 +123,9 @@ SELECT power(age|) FROM student
 SELECT replace(name, 'a'|) FROM student
 SELECT name FROM student WHERE id IN (SELECT student_id FROM has_pet ORDER BY ag|e)
 SELECT name FROM student WHERE id IN (SELECT student_id FROM has_pet GROUP BY ag|e)
+SELECT typeof(age) FILTER| (WHERE age > 3) FROM student
+SELECT student.age FROM student JOIN pet ON student.id = pet.id WHERE kind = "id"|
+SELECT name FROM student AS a WHERE age > (SELECT sum(a.age) FROM pet AS a|)
 SELECT row_number() |FROM student
 SELECT name FROM student JOIN has_pet USING| (id)
 SELECT id FROM student JOIN pet USING (id) JOIN student AS s |ON s.id = pet.id

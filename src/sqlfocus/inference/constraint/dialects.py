@@ -43,6 +43,9 @@ def _arguments(text: str) -> dict[str, tuple[int, int]]:
     return found
 
 
+WITH_INTERVAL = _words("date_add date_sub")
+"""MySQL's functions whose second argument is an interval, and nothing else."""
+
 # How many arguments MySQL's and PostgreSQL's functions take; what is not here takes any number but none.
 _ARGUMENTS = _arguments("""
 0-0: row_number rank dense_rank percent_rank cume_dist pi curdate utc_date
@@ -175,7 +178,7 @@ DIALECTS = {
             "group_concat concat_ws instr ifnull if now curdate "
             "curtime sysdate utc_date utc_time utc_timestamp date time "
             "year month day hour minute second quarter week weekday dayname monthname yearweek dayofweek dayofmonth "
-            "dayofyear last_day date_format str_to_date datediff timediff timestampdiff date_add date_sub to_days "
+            "dayofyear last_day date_format str_to_date datediff timediff date_add date_sub to_days "
             "from_unixtime unix_timestamp truncate greatest least substring_index field find_in_set locate mid left "
             "right reverse char_length lpad rpad ascii hex stddev variance any_value json_extract json_unquote "
             "json_length regexp_like rand pow md5 period_diff makedate time_to_sec sec_to_time"
@@ -216,7 +219,7 @@ call_unit: "TIMESTAMPDIFF"i W? "(" W? UNIT comma expr comma expr W? ")"
         | _words(
             "string_agg array_agg every bool_and bool_or concat_ws now age date_trunc date_part to_char to_date "
             "to_timestamp to_number make_date greatest least left "
-            "right reverse char_length initcap split_part position "
+            "right reverse char_length initcap split_part "
             "strpos lpad rpad ascii chr regexp_replace translate "
             "trunc random md5 stddev stddev_pop stddev_samp variance "
             "corr array_length cardinality array_to_string string_to_array "

@@ -9,6 +9,7 @@ from sqlfocus.inference.constraint.dialects import (
     AGGREGATES,
     MANY,
     WINDOW_ONLY,
+    WITH_INTERVAL,
     Dialect,
 )
 from sqlfocus.inference.constraint.scope import STAR, Columns, Invalid, Scope
@@ -210,6 +211,8 @@ class Expressions(Cursor, ABC):
             self.arguments(name, scope, clause, inside)
         self.expect(")")
         if self.at < len(self.tokens) and self.accept("filter"):
+            if name not in AGGREGATES:
+                raise Invalid(f"{name} is no aggregate, which alone takes FILTER")
             self.expect("(")
             self.expect("where")
             self.expression(scope, "where")
@@ -232,6 +235,10 @@ class Expressions(Cursor, ABC):
                 count += 1
                 if count > most:
                     raise Invalid(f"{name} takes {most} arguments at most")
+                if count == 2 and name in WITH_INTERVAL and not self.is_word({"interval"}):
+                    if self.may_become({"interval"}):
+                        raise Goes
+                    raise Invalid(f"{name} needs an interval")
                 self.expression(scope, clause, in_aggregate=in_aggregate)
                 if not self.accept(","):
                     break
@@ -294,7 +301,7 @@ class Expressions(Cursor, ABC):
                 raise Invalid(f"no column of {token.text} begins with {column.text}")
             self.take()
             scope.refer(token.text, column.text, in_aggregate=in_aggregate)
-        elif not (token.kind == '"' and not scope.knows(None, token.text, items=items)):  # else it is a string
+        elif token.kind != '"' or scope.means(token.text, items=items):  # else it is a string
             scope.refer(None, token.text, items=items, in_aggregate=in_aggregate)
 
     def begun_operand(self, scope: Scope, clause: str, text: str, in_aggregate: bool) -> None:

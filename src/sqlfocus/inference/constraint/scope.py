@@ -58,7 +58,7 @@ class Scope:
             raise Invalid(f"there is no {qualifier + '.' if qualifier else ''}{column}")
         if self.stage == "from" and qualifier is None and any(column in found for found in self.sources.values()):
             self.waiting.append((None, column, False))  # a source that is still to come must not have it too
-        if self.stage == "items" and not (qualifier is not None and self._outside(qualifier, column)):
+        if self.stage == "items" and (in_aggregate or qualifier is None or not self._outside(qualifier, column)):
             self.waiting.append((qualifier, column, in_aggregate))
 
     def knows(
@@ -91,6 +91,15 @@ class Scope:
         if self.stage == "items" and any(has(columns) for columns in self.tables.values()):
             return True
         return self._outside(None, column, begun=begun, bare=bare)
+
+    def means(self, column: str, *, items: str = "") -> bool:
+        """Whether a word in double quotes is a name: one that is known, or that two sources have, which is an error."""
+        scope: Scope | None = self
+        while scope is not None:
+            if column in scope._held():
+                return True
+            scope = scope.outer
+        return self.knows(None, column, items=items)
 
     def begins_qualifier(self, text: str) -> bool:
         """Whether a qualifier that means something, or can come to, begins with ``text``."""
