@@ -74,8 +74,8 @@ def load_engine(
         loaded = Decoder(loaded)
     else:
         sys.stderr.write(
-            f"note: {model}'s layers are computed as transformers has them, more slowly: it is no plain Llama, Qwen2 or "
-            "Qwen3\n"
+            f"note: {model}'s layers are computed as transformers has them, more slowly: it is no plain Llama, Qwen2 "
+            "or Qwen3\n"
         )
     return TransformersEngine(loaded, tokenizer, name=model, batch_size=batch_size, folder=saved), template
 
