@@ -38,12 +38,14 @@ def test_freed_memory_is_kept_for_the_next_tensor():
     if platform.libc_ver()[0] != "glibc":
         assert not machine.keep_freed_memory()
         pytest.skip("not glibc: the C library has no such setting")
-    # In a process of its own, since it cannot be undone: pages that the system gives for eight tensors of 64 MB.
+    # In a process of its own, since it cannot be undone: pages that the system gives for eight tensors of 64 MB, after a
+    # first one, which is to be fetched either way.
     code = """
 import resource, torch
 from sqlfocus.training.machine import keep_freed_memory
 
 def pages():
+    torch.ones(2**24)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(8):
         torch.ones(2**24)
