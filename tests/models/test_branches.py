@@ -4,7 +4,8 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, Qwen2Confi
 
 from sqlfocus.errors import UserError
 from sqlfocus.models import attention
-from sqlfocus.models.branches import Branches, Prefix
+from sqlfocus.models.branches import Branches
+from sqlfocus.models.prefix import Prefix
 
 SHAPE = {
     "hidden_size": 32,
