@@ -6,7 +6,7 @@ from sqlfocus.corpus.prompt import Prompt, template_named
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
 from sqlfocus.inference.loading import load_engine
-from sqlfocus.inference.transformers import TransformersEngine
+from sqlfocus.inference.transformers import TransformersEngine, best
 from sqlfocus.models import attention
 from sqlfocus.models.loading import load_model
 from sqlfocus.models.record import ModelRecord
@@ -134,3 +134,11 @@ def test_another_template_than_the_trained_one_is_refused(tiny_model, tmp_path):
 def test_an_unknown_template_is_refused_before_the_model_is_looked_for():
     with pytest.raises(UserError, match="known are schema-first, schema-first-zh, xiyan"):
         load_engine("no/such", prompt_template="mine")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_best_score_is_the_first_of_the_highest(dtype):
+    torch.manual_seed(0)
+    logits = torch.randn(40, 1000, dtype=dtype).round()  # so that many are alike
+    assert best(logits) == [row.tolist().index(row.max().item()) for row in logits]
+    assert best(logits[:0]) == []

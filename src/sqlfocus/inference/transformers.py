@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,11 +15,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.prefixes import DEFAULT_BYTES, PrefixCache, PrefixFolder
 from sqlfocus.inference.scheduler import Feed
-from sqlfocus.models.branches import NO_PREFIX, Branches, Prefix
+from sqlfocus.models.branches import Branches
 from sqlfocus.models.decoder import Decoder, PlainDecoder
+from sqlfocus.models.prefix import NO_PREFIX, Prefix
 
 DRAFT_COSTS = {"cpu": 1 / 16, "cuda": 1 / 256}
 """What a token more costs in a pass of a few, over a pass of one."""
+
+BLOCK = 128
+"""Scores whose highest is found together."""
 
 
 class TransformersNetwork:
@@ -96,12 +101,28 @@ class TorchScores:
 
     def __init__(self, logits: torch.Tensor) -> None:
         self._logits = logits
-        self.best: list[int] = logits.argmax(dim=-1).tolist()
+        self.best = best(logits)
 
     def at(self, place: int) -> np.ndarray:
         """All scores at a place, (V,) float32."""
         scores: np.ndarray = self._logits[place].float().cpu().numpy()
         return scores
+
+
+def best(logits: torch.Tensor) -> list[int]:
+    """The first of the highest scores in each row of logits (places, V).
+
+    PyTorch's argmax of bfloat16 looks at one score after the other on a CPU: 3.5 ms for 46 rows of SmolLM2's. Its amax
+    looks at many at a time; with that of each block first, it is 0.5 ms.
+
+    >>> best(torch.tensor([[0.0, 2.0, 2.0], [-1.0, -2.0, -3.0]]))
+    [1, 0]
+    """
+    blocks = torch.nn.functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=-math.inf).unflatten(1, (-1, BLOCK))
+    block = blocks.amax(dim=-1).argmax(dim=-1)
+    within = blocks[torch.arange(len(blocks), device=blocks.device), block].argmax(dim=-1)
+    found: list[int] = (block * BLOCK + within).tolist()
+    return found
 
 
 class TransformersEngine(LocalEngine):
