@@ -129,6 +129,7 @@ SELECT name FROM student AS a WHERE age > (SELECT sum(a.age) FROM pet AS a|)
 SELECT row_number() |FROM student
 SELECT name FROM student JOIN has_pet USING| (id)
 SELECT id FROM student JOIN pet USING (id) JOIN student AS s |ON s.id = pet.id
+SELECT id FROM student JOIN pet USING (id, id) JOIN student AS s |ON s.id = pet.id
 """
 
 

@@ -31,6 +31,9 @@ class Token:
     begun: bool = False
 
 
+_END = Token("end", "")
+
+
 def read_tokens(text: str, whole: bool, double_quoted_strings: bool) -> list[Token]:
     """The tokens of a query's beginning, or of a ``whole`` query; ``"..."`` is a name where it cannot be a string."""
     found = []
@@ -58,11 +61,12 @@ class Cursor:
         self.at = 0
 
     def peek(self, ahead: int = 0) -> Token:
-        if self.at + ahead < len(self.tokens):
+        try:
             return self.tokens[self.at + ahead]
-        if self.whole:
-            return Token("end", "")
-        raise Goes
+        except IndexError:
+            if self.whole:
+                return _END
+            raise Goes from None
 
     def take(self) -> Token:
         token = self.peek()
@@ -79,10 +83,10 @@ class Cursor:
         return token.begun and any(word.startswith(token.text) for word in words)
 
     def accept(self, text: str) -> bool:
-        if self.may_become([text]):
-            raise Goes
         token = self.peek()
-        if token.kind in ("word", "sign") and token.text == text:
+        if token.begun and text.startswith(token.text):
+            raise Goes
+        if token.text == text and token.kind in ("word", "sign"):
             self.at += 1
             return True
         return False

@@ -27,12 +27,16 @@ _FENCE = re.compile(r"\n```\s*$")
 
 
 class Vocabulary:
-    """A model's tokens as llguidance needs them; made once a model (a third of a second)."""
+    """A model's tokens as llguidance needs them; made once a model (up to a second)."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, end: int, size: int) -> None:
         self.end = end
         self.tokens: Any = from_tokenizer(tokenizer, n_vocab=size, eos_token=end)
         self.size = size
+
+    def prepare(self) -> None:
+        """Make at once what would be made when it is first needed (a third of a second)."""
+        assert self.by_first_word
 
     @functools.cached_property
     def by_first_word(self) -> dict[str, list[int]]:

@@ -311,6 +311,7 @@ class _Reader(Expressions):
         raise Goes
 
     def using(self, scope: Scope, common: Columns) -> None:
+        merged = set[str]()  # named twice, a column is merged once
         self.expect("(")
         while not self.accept(")"):
             if self.may_become(common):
@@ -318,5 +319,6 @@ class _Reader(Expressions):
             column = self.take().text
             if column not in common:
                 raise Invalid(f"USING needs a column of both sides, not {column}")
-            scope.merged[column] += 1
+            merged.add(column)
             self.accept(",")
+        scope.held.subtract(merged)

@@ -34,7 +34,7 @@ class Scope:
         sources: what FROM has named so far, by alias, in order.
         waiting: references before FROM, as (qualifier or None, column, whether an aggregate is around it).
         items: aliases of the SELECT's items; True where one holds an aggregate.
-        merged: how often USING or NATURAL made one column of two.
+        held: how many columns of each name the sources have; USING and NATURAL make one of two.
         stage: ``items``, ``from`` or ``whole`` (FROM has ended).
     """
 
@@ -43,7 +43,7 @@ class Scope:
     sources: dict[str, Columns] = field(default_factory=dict)
     waiting: list[tuple[str | None, str, bool]] = field(default_factory=list)
     items: dict[str, bool] = field(default_factory=dict)
-    merged: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
     stage: str = "items"
 
     def refer(self, qualifier: str | None, column: str, *, items: str = "", in_aggregate: bool = False) -> None:
@@ -83,10 +83,9 @@ class Scope:
             return self.stage == "items" and self._can_wait(qualifier, column, begun=begun)
         if items and has([name for name, aggregate in self.items.items() if items == "all" or not aggregate]):
             return True
-        held = self._held()
-        if has(name for name, count in held.items() if count == 1):
+        if has(name for name, count in self.held.items() if count == 1) if begun else self.held[column] == 1:
             return True
-        if not begun and column in held:
+        if not begun and column in self.held:
             return False  # in two sources
         if self.stage == "items" and any(has(columns) for columns in self.tables.values()):
             return True
@@ -96,7 +95,7 @@ class Scope:
         """Whether a word in double quotes is a name: one that is known, or that two sources have, which is an error."""
         scope: Scope | None = self
         while scope is not None:
-            if column in scope._held():
+            if column in scope.held:
                 return True
             scope = scope.outer
         return self.knows(None, column, items=items)
@@ -131,10 +130,8 @@ class Scope:
             raise Invalid(f"{name} is named twice")
         if not self.fits(name, columns):
             raise Invalid(f"{name} lacks a column that is asked of it")
-        held = self._held()
-        common = frozenset(column for column in columns if held[column] == 1)
-        if natural:
-            self.merged.update(common)
+        common = frozenset(column for column in columns if self.held[column] == 1)
+        self.held.update(columns - common if natural else columns)
         self.sources[name] = columns
         return common
 
@@ -155,11 +152,10 @@ class Scope:
         T1 is the first and T2 the second, as models are trained to write: where the next is waited for, the table has
         to bear it. Beyond :data:`MOST_SOURCES`, only what is waited for may come.
         """
-        held = self._held()
-        if natural and any(held[column] > 1 for column in columns):
+        if natural and any(self.held[column] > 1 for column in columns):
             return False
         bare = {column for qualifier, column, _ in self.waiting if qualifier is None}
-        if not joined and any(held[column] for column in bare & columns):
+        if not joined and any(self.held[column] for column in bare & columns):
             return False
         numbers = [int(found[1]) for name in self.waited_for() if (found := _NUMBERED.fullmatch(name))]
         if numbers and min(numbers) == len(self.sources) + 1 and not self.fits(f"t{min(numbers)}", columns):
@@ -169,7 +165,7 @@ class Scope:
         return (
             table in self.waited_for()
             or any(self.fits(name, columns) for name in self.waited_for())
-            or any(column in columns and column not in held for name, column, _ in self.waiting if name is None)
+            or any(column in columns and column not in self.held for name, column, _ in self.waiting if name is None)
         )
 
     def before(self, name: str) -> bool:
@@ -181,17 +177,15 @@ class Scope:
 
     def may_end(self, name: str | None = None, columns: Columns = frozenset()) -> bool:
         """Whether FROM may end here, all that was waited for being there; ``name`` as one source more."""
-        sources = dict(self.sources)
-        if name is not None:
-            sources.setdefault(name, columns)
+        more = columns if name not in self.sources else frozenset[str]()
         for qualifier, column, in_aggregate in self.waiting:
             if qualifier is not None:
-                if qualifier in sources:
+                if qualifier in self.sources or qualifier == name:
                     continue
                 if in_aggregate or not self._outside(qualifier, column):
                     return False
             else:
-                holding = sum(column in found for found in sources.values()) - self.merged[column]
+                holding = self.held[column] + (column in more)
                 if holding == 0 and (in_aggregate or not self._outside(None, column)):
                     return False
                 if holding > 1:
@@ -200,9 +194,8 @@ class Scope:
 
     def ambiguous(self) -> str:
         """A column that is waited for without a qualifier and that two sources have; "" where there is none."""
-        held = self._held()
         bare = (column for qualifier, column, _ in self.waiting if qualifier is None)
-        return next((column for column in bare if held[column] > 1), "")
+        return next((column for column in bare if self.held[column] > 1), "")
 
     def end(self) -> None:
         """FROM ends; what it does not have is the outer query's.
@@ -218,12 +211,6 @@ class Scope:
             here = qualifier in self.sources if qualifier else any(column in found for found in self.sources.values())
             if not here and self.outer is not None:
                 self.outer.refer(qualifier, column)
-
-    def _held(self) -> Counter[str]:
-        """How many columns there are of each name, those that were made one counted once."""
-        held = Counter(column for found in self.sources.values() for column in found)
-        held.subtract(self.merged)
-        return held
 
     def _outside(self, qualifier: str | None, column: str, *, begun: bool = False, bare: bool = False) -> bool:
         return self.outer is not None and self.outer.knows(qualifier, column, begun=begun, bare=bare)
