@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from sqlfocus.answer import choose, complete_all, finish
@@ -50,7 +51,8 @@ def evaluate(
         predict: asks a model; :func:`engine_predictor` makes one.
         exclude: databases whose questions are left out.
         rule: ``spider`` or ``bird``; see :mod:`sqlfocus.evaluation.verdict`.
-        on_judged: called with predictions as soon as they are judged, those with a failed gold query included.
+        on_judged: called with predictions as soon as they are judged, those with a failed gold query included; from
+            a thread of its own, while the model goes on.
 
     Raises:
         UserError: a database is missing or cannot be read, an example is in another dialect, or no question is left.
@@ -66,16 +68,22 @@ def evaluate(
         evaluation.empty_databases = [db_id for db_id, file in files.items() if not _has_rows(runner, file)]
         order = {db_id: place for place, db_id in enumerate(files)}
         asked.sort(key=lambda example: order[example.db_id])
-        judged: dict[int, Prediction] = {}
+        # Judged in a thread of their own, so that the model does not wait for a query. What was answered before Ctrl-C
+        # is judged too.
+        with ThreadPoolExecutor(1) as judging:
+            judged: dict[int, Future[Prediction]] = {}
 
-        def judge(place: int, completions: Sequence[str]) -> None:
-            example = asked[place]
-            judged[place] = _judge(example, completions, runner, files[example.db_id], rule)
-            if on_judged is not None:
-                on_judged([judged[place]])
+            def judge(example: Example, completions: Sequence[str]) -> Prediction:
+                prediction = _judge(example, completions, runner, files[example.db_id], rule)
+                if on_judged is not None:
+                    on_judged([prediction])
+                return prediction
 
-        predict(asked, judge)
-        evaluation.add([judged[place] for place in range(len(asked))])
+            def tell(place: int, completions: Sequence[str]) -> None:
+                judged[place] = judging.submit(judge, asked[place], completions)
+
+            predict(asked, tell)
+            evaluation.add([judged[place].result() for place in range(len(asked))])
     return evaluation
 
 
