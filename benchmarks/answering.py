@@ -167,7 +167,7 @@ def one_by_one(
     first = {one.db_id: one for one in reversed(asked.examples)}
     for each in (plain, new, ours):
         for one in first.values():
-            each.prefill(asked.prompt(one))
+            each.prefill(asked.prompt(one), asked.databases[one.db_id])
     generating.answer(asked.prompt(timed[0]))  # to warm up
     times: dict[str, list[float]] = {"generate": [], "free": [], "plain": [], "new": [], "ours": []}
     lengths: list[int] = []
@@ -251,16 +251,12 @@ def many(engine: TransformersEngine, generating: Generating, asked: Asked, sampl
 
     What ``generate`` takes for all is reckoned from ``sample`` questions, spread evenly over them.
     """
-    sixteen = asked.sixteen
     figures: dict[str, float] = {}
-    alone = TransformersEngine(engine.model, engine.tokenizer, name="one by one", batch_size=1)
-    together = TransformersEngine(engine.model, engine.tokenizer, name="at once", batch_size=16)
-    for one in (alone, together):
-        one.prefill(asked.prompt(sixteen[0]))
-    single, _ = seconds(lambda: [asked.complete(alone, [one]) for one in sixteen])
-    batch, _ = seconds(lambda: asked.complete(together, sixteen))
-    figures["batch16_vs_1"] = single / batch
-    print(f"{len(sixteen)} questions: one by one {single:.2f} s, at once {batch:.2f} s", flush=True)
+    for name, drafts in (("batch16_vs_1", True), ("batch16_vs_1_without_drafts", False)):
+        single, batch = sixteen_at_once(engine, asked, drafts=drafts)
+        figures[name] = single / batch
+        way = "with drafts" if drafts else "without drafts"
+        print(f"{len(asked.sixteen)} questions {way}: one by one {single:.2f} s, at once {batch:.2f} s", flush=True)
 
     spread = asked.examples[:: max(1, len(asked.examples) // sample)]
     took, _ = seconds(lambda: [generating.answer(asked.prompt(one)) for one in spread])
@@ -290,6 +286,18 @@ def many(engine: TransformersEngine, generating: Generating, asked: Asked, sampl
     figures |= gain(found["constrained"], found["free"])
     figures["questions"] = len(asked.examples)
     return figures
+
+
+def sixteen_at_once(engine: TransformersEngine, asked: Asked, *, drafts: bool) -> tuple[float, float]:
+    """Seconds for sixteen questions one by one, and at once, on new engines that are ready for the database."""
+    questions = asked.sixteen
+    make = functools.partial(TransformersEngine, engine.model, engine.tokenizer, drafts=drafts)
+    alone, together = make(name="one by one", batch_size=1), make(name="at once", batch_size=16)
+    for each in (alone, together):
+        each.prefill(asked.prompt(questions[0]), asked.databases[questions[0].db_id])
+    single, _ = seconds(lambda: [asked.complete(alone, [one]) for one in questions])
+    batch, _ = seconds(lambda: asked.complete(together, questions))
+    return single, batch
 
 
 def gain(constrained: Evaluation, free: Evaluation) -> dict[str, float]:

@@ -76,10 +76,17 @@ class LocalEngine:
         self.scheduler.run(jobs)
         return [completions[index] for index in range(len(jobs))]
 
-    def prefill(self, prompt: Prompt) -> int:
-        """Compute and keep what a prompt shares with others on its database; returns how many tokens that is."""
+    def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
+        """Make ready for a database, so that the first question is quick too; returns how many tokens were computed.
+
+        What its prompts share is computed and kept; with ``database`` also what holds answers to it.
+        """
         tokens, shared = read_prompt(self.tokenizer, prompt)
         self.scheduler.run([Job(tokens, shared, 0)])
+        if database is not None:
+            self._constraint(database)
+            self._names(database)
+            self._vocabulary.prepare()
         return shared
 
     def _completion(self, job: Job) -> Completion:
