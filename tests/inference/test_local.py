@@ -229,3 +229,15 @@ def test_draws_are_those_of_their_seed_and_differ_between_places(model):
     assert first == [one.text for one in made.complete(same, max_new_tokens=12, temperatures=[1.0] * 4, seed=1)]
     assert first != [one.text for one in made.complete(same, max_new_tokens=12, temperatures=[1.0] * 4, seed=2)]
     assert len(set(first)) > 1
+
+
+def test_drafts_change_no_draw(model):
+    drawn = []
+    for drafts in (False, True):
+        made = engine(model, batch_size=2, drafts=drafts)
+        made.scheduler.end = -2
+        made.complete(prompts(schema()), max_new_tokens=12)  # drafts are made from these
+        same = prompts(schema())[:1] * 6
+        drawn.append([one.text for one in made.complete(same, max_new_tokens=12, temperatures=[0.02] * 6, seed=1)])
+    assert drawn[0] == drawn[1]
+    assert made.scheduler.accepted  # of some

@@ -25,6 +25,8 @@ CLOSING = 32
 """With so many tokens left, a constrained answer is ended as soon as it can be, so that it is whole."""
 LEAST_LIKELY = 0.1
 """A draft ends before it is less likely right than that, however cheap."""
+NEVER_DRAWN = 25.0
+"""Scores that are so much lower than the highest take no part in a draw: one in e²⁵ would be theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ class Job:
         if self.temperature:
             assert self.random is not None
             # The highest of scores with Gumbel noise is a draw from their softmax, of those alone that the guide takes.
-            drawn = scores.at(place) / self.temperature + self.random.gumbel(size=len(scores.at(place)))
+            drawn = scores.at(place) / self.temperature
+            likely = np.flatnonzero(drawn > drawn.max() - NEVER_DRAWN)
+            drawn[likely] += self.random.gumbel(size=len(likely))
             token = int(drawn.argmax()) if self.guide is None else self.guide.choose(drawn)
         elif self.guide is None or self.guide.take(scores.best[place]):
             token = scores.best[place]
@@ -260,7 +264,7 @@ class Scheduler:
 
     def _draft(self, job: Job, least: float) -> list[int]:
         most = min(LONGEST_DRAFT, job.most - len(job.answer) - 1)
-        if not self.drafts or job.temperature or most < 1:
+        if not self.drafts or most < 1:
             return []
         sources = [self.history.followers] if job.names is None else [self.history.followers, job.names]
         return draft([BEGIN, *job.answer], sources, least=least, most=most)
