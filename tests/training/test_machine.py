@@ -38,8 +38,8 @@ def test_freed_memory_is_kept_for_the_next_tensor():
     if platform.libc_ver()[0] != "glibc":
         assert not machine.keep_freed_memory()
         pytest.skip("not glibc: the C library has no such setting")
-    # In a process of its own, since it cannot be undone: pages that the system gives for eight tensors of 64 MB, after a
-    # first one, which is to be fetched either way.
+    # In a process of its own, since it cannot be undone: pages that the system gives for eight tensors of 64 MB, after
+    # a first one, which is to be fetched either way.
     code = """
 import resource, torch
 from sqlfocus.training.machine import keep_freed_memory
