@@ -135,6 +135,15 @@ def test_a_prefix_is_prefilled_kept_within_its_bytes_and_counted(model):
     assert cache.misses == 3
 
 
+def test_prefilling_makes_ready_what_holds_answers_to_a_database(model):
+    database = read_schema_text(schema(), dialect="sqlite")
+    made = engine(model)
+    made.prefill(prompts(schema())[0], database)
+    assert "by_first_word" in vars(made._vocabulary)
+    made.complete(prompts(schema()), max_new_tokens=3, databases=[database] * len(QUESTIONS))
+    assert [kept.cache_info().misses for kept in (made._constraint, made._names)] == [1, 1]
+
+
 def test_a_saved_prefix_is_read_by_the_next_engine_and_a_broken_one_made_anew(model, tmp_path):
     folder = PrefixFolder(tmp_path, "tiny", ending="safetensors")
     expected = [one.text for one in engine(model, folder=folder).complete(prompts(schema()), max_new_tokens=12)]
