@@ -1,4 +1,6 @@
 import json
+import threading
+import time
 
 import pytest
 
@@ -84,6 +86,38 @@ def test_a_slow_prediction_times_out_and_a_long_one_is_wrong(databases, examples
         examples[:2], databases, always(slow, long), limits=Limits(seconds=0.3, rows=50, memory=1 << 29)
     )
     assert [one.verdict for one in evaluation.predictions] == [Verdict.TIMEOUT, Verdict.WRONG]
+
+
+def test_the_model_goes_on_while_an_answer_is_judged(databases, examples):
+    all_written = threading.Event()
+
+    def goes_on(asked, tell):
+        always("SELECT 1")(asked, tell)
+        all_written.set()
+
+    def judged(_):
+        assert all_written.wait(30)  # would be waited for in vain if writing waited for judging
+
+    assert evaluate(examples, databases, goes_on, on_judged=judged).score.questions
+
+
+def test_what_goes_wrong_in_judging_is_raised_at_a_next_answer(databases, examples):
+    written, failed = [], threading.Event()
+
+    def slowly(asked, tell):
+        for place in range(len(asked)):
+            written.append(place)
+            tell(place, ["SELECT 1"])
+            assert failed.wait(30)
+            time.sleep(0.1)
+
+    def failing(_):
+        failed.set()
+        raise UserError("the disk is full")
+
+    with pytest.raises(UserError, match="the disk is full"):
+        evaluate(examples, databases, slowly, on_judged=failing)
+    assert len(written) < len(examples)
 
 
 def test_a_gold_result_that_is_cut_is_a_gold_failure(databases, examples):

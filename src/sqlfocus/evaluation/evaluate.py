@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +73,7 @@ def evaluate(
         # is judged too.
         with ThreadPoolExecutor(1) as judging:
             judged: dict[int, Future[Prediction]] = {}
+            pending: deque[Future[Prediction]] = deque()
 
             def judge(example: Example, completions: Sequence[str]) -> Prediction:
                 prediction = _judge(example, completions, runner, files[example.db_id], rule)
@@ -80,7 +82,10 @@ def evaluate(
                 return prediction
 
             def tell(place: int, completions: Sequence[str]) -> None:
+                while pending and pending[0].done():
+                    pending.popleft().result()  # raises what went wrong, now and not after all questions
                 judged[place] = judging.submit(judge, asked[place], completions)
+                pending.append(judged[place])
 
             predict(asked, tell)
             evaluation.add([judged[place].result() for place in range(len(asked))])

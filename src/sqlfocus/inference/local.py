@@ -77,9 +77,10 @@ class LocalEngine:
         return [completions[index] for index in range(len(jobs))]
 
     def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
-        """Make ready for a database, so that the first question is quick too; returns how many tokens were computed.
+        """Make ready for a database, so that the first question is quick too.
 
-        What its prompts share is computed and kept; with ``database`` also what holds answers to it.
+        What its prompts share is computed and kept, unless it was; returns how many tokens that is. With ``database``
+        also what holds answers to it is made.
         """
         tokens, shared = read_prompt(self.tokenizer, prompt)
         self.scheduler.run([Job(tokens, shared, 0)])

@@ -118,7 +118,9 @@ def best(logits: torch.Tensor) -> list[int]:
     >>> best(torch.tensor([[0.0, 2.0, 2.0], [-1.0, -2.0, -3.0]]))
     [1, 0]
     """
-    blocks = torch.nn.functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=-math.inf).unflatten(1, (-1, BLOCK))
+    if rest := -logits.shape[1] % BLOCK:
+        logits = torch.nn.functional.pad(logits, (0, rest), value=-math.inf)
+    blocks = logits.unflatten(1, (-1, BLOCK))
     block = blocks.amax(dim=-1).argmax(dim=-1)
     within = blocks[torch.arange(len(blocks), device=blocks.device), block].argmax(dim=-1)
     found: list[int] = (block * BLOCK + within).tolist()

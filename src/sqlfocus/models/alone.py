@@ -8,9 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from sqlfocus.models.prefix import NO_PREFIX, Prefix
-
-GROWTH = 64
-"""By how many tokens the room for a branch's own grows."""
+from sqlfocus.models.together import room_for
 
 
 class Alone:
@@ -37,13 +35,16 @@ class Alone:
         """(T, 1, room - start) true where a token does not see a place."""
 
     def begin(self, slot: int, prefix: Prefix, before: int, count: int, together: Sequence[torch.Tensor]) -> None:
-        """Begin a pass of ``count`` tokens behind a branch's first ``before``; others' layers have those, if new."""
+        """Begin a pass of ``count`` tokens behind a branch's first ``before``.
+
+        Where the branch was not alone in the pass before, the layers of ``together`` have those.
+        """
         self._bring = together if before and slot != self.slot else ()
         if prefix is not self._prefix:
             self._layers, self._room, self._prefix = [], prefix.length, prefix
         self.slot, self._before = slot, before
         self._start, self._end = prefix.length + before, prefix.length + before + count
-        self._room = max(self._room, prefix.length + -(-(before + count) // GROWTH) * GROWTH)
+        self._room = max(self._room, prefix.length + room_for(before + count))
         shape = (count, self._room - self._start)
         self._hidden = torch.ones(shape, dtype=torch.bool, device=self._device).triu_(1)[:, None]
 

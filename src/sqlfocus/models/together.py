@@ -22,6 +22,11 @@ SIDE = 64
 """What it costs to take some branches by themselves, in padded tokens."""
 
 
+def room_for(tokens: int) -> int:
+    """For how many tokens of a branch there is room when it has so many: whole steps of :data:`GROWTH`."""
+    return -(-tokens // GROWTH) * GROWTH
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
     """N branches of S new tokens at most each, padded to as many.
@@ -93,7 +98,7 @@ class Together:
         """Begin a pass of slots and how many new tokens each has, behind ``before`` own ones and a prefix."""
         tensor = functools.partial(torch.tensor, device=self._device)
         longest = max(length + count for length, (_, count) in zip(before, feeds, strict=True))
-        self._room = max(self._room, -(-longest // GROWTH) * GROWTH)
+        self._room = max(self._room, room_for(longest))
         counts = dict(feeds)
         ends = itertools.accumulate(counts.values())
         starts = {slot: end - counts[slot] for slot, end in zip(counts, ends, strict=True)}
@@ -142,7 +147,7 @@ class Together:
     def bring_back(self, slot: int, layers: Sequence[torch.Tensor]) -> None:
         """Put a branch's own tokens here: each layer's keys and values (2, H, length, D)."""
         for layer, own in enumerate(layers):
-            self._room = max(self._room, -(-own.shape[2] // GROWTH) * GROWTH)
+            self._room = max(self._room, room_for(own.shape[2]))
             self._kept(layer, own)[:, :, slot, : own.shape[2]] = own
 
     def _kept(self, layer: int, like: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,7 @@ class Vocabulary:
 
     def prepare(self) -> None:
         """Make at once what would be made when it is first needed (a third of a second)."""
-        assert self.by_first_word
+        _ = self.by_first_word
 
     @functools.cached_property
     def by_first_word(self) -> dict[str, list[int]]:
