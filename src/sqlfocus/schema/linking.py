@@ -1,0 +1,218 @@
+"""Schema linking: which tables and columns of a big database a question needs.
+
+A database whose schema text fits the prompt stays whole. Of a bigger one the tables are ranked for the question with
+BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009), and whole tables are taken while they fit,
+so that picks are few and an engine's cached prefix serves many questions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import bm25s
+import numpy as np
+
+from sqlfocus.schema.mschema import Database, Table, without_keys_to
+from sqlfocus.schema.value_index import Found
+from sqlfocus.schema.words import STOP_WORDS, terms
+
+MOST_CHARACTERS = 8_000
+"""The longest schema text where nothing else is said."""
+
+Name = tuple[str, str]
+"""A table: its schema ("" where none is named) and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """``database`` holds what was kept for a question, in the order of the whole one.
+
+    ``left_out`` names the tables that were not, and as ``table.column`` the columns left out of those that were.
+    """
+
+    database: Database
+    left_out: tuple[str, ...] = ()
+
+
+class Linker:
+    """Picks the part of a database that a question needs; built once a database, for threads to share.
+
+    >>> from sqlfocus.schema.mschema import Column
+    >>> orders = Table("orders", (Column("id", "INTEGER"), Column("town", "TEXT")))
+    >>> staff = Table("employees", (Column("id", "INTEGER"), Column("salary", "INTEGER")))
+    >>> linker = Linker(Database("shop", (orders, staff)))
+    >>> linked = linker.link("How many orders came from each town?", most_characters=100)
+    >>> [table.name for table in linked.database.tables], linked.left_out
+    (['orders'], ('employees',))
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.characters = len(database.mschema())
+        self._tables = database.tables
+        self._sizes = [_size(database, table) for table in database.tables]
+        self._head = len(replace(database, tables=()).mschema())
+        self._index = _Index([_table_terms(table) for table in database.tables])
+        self._columns = [_Index([terms(f"{c.name} {c.comment}") for c in table.columns]) for table in database.tables]
+        self._neighbours = _neighbours(database.tables)
+
+    def link(self, question: str, *, most_characters: int = MOST_CHARACTERS, found: Sequence[Found] = ()) -> Linked:
+        """What ``question`` needs of the database, in a schema text of ``most_characters``.
+
+        Args:
+            found: values of the database that the question names; their tables come first.
+
+        A database that fits is returned as it is, the same object. One table is kept at least, with its keys, even if
+        it is longer than that.
+        """
+        if self.characters <= most_characters:
+            return Linked(self.database)
+        room = most_characters - self._head
+        asked = [word for word in dict.fromkeys(terms(question)) if word not in STOP_WORDS]
+        chosen = self._choose(asked, room, found)
+        kept = [self._cut(place, asked, room, found) for place in sorted(chosen)]
+        return self._linked(kept)
+
+    def _choose(self, asked: list[str], room: int, found: Sequence[Found]) -> set[int]:
+        """The places of the tables to keep, by rank as long as they fit, with those that join them."""
+        scores = self._scores(asked, found)
+        ranked = sorted(range(len(self._tables)), key=lambda place: (-scores[place], place))
+        chosen: set[int] = set()
+        used = 0
+        for place in ranked:
+            for wanted in (self._joined(place, chosen), {place}):
+                size = sum(min(self._sizes[one], self._widest(one, room)) for one in wanted - chosen)
+                if not chosen or used + size <= room:
+                    chosen |= wanted
+                    used += size
+                    break
+        return chosen
+
+    def _scores(self, asked: list[str], found: Sequence[Found]) -> np.ndarray:
+        scores = self._index.scores(asked)
+        names = {(one.schema.lower(), one.table.lower()) for one in found}
+        bonus = max(float(scores.max()), 1.0)
+        for place, table in enumerate(self._tables):
+            if _name(table) in names:
+                scores[place] += bonus
+        near = np.array(
+            [max((scores[one] for one in self._neighbours[place]), default=0.0) for place in range(len(scores))]
+        )
+        return scores + NEAR * near
+
+    def _joined(self, place: int, chosen: set[int]) -> set[int]:
+        """The table and those on the shortest way over foreign keys from it to a chosen one."""
+        before = {place: place}
+        queue = deque([place])
+        while queue:
+            here = queue.popleft()
+            if here in chosen:
+                way = {here}
+                while here != place:
+                    here = before[here]
+                    way.add(here)
+                return way if len(way) <= LONGEST_WAY + 2 else {place}
+            for other in self._neighbours[here]:
+                if other not in before:
+                    before[other] = here
+                    queue.append(other)
+        return {place}
+
+    def _widest(self, place: int, room: int) -> int:
+        """How long the text of a table may be: half of the room, or what all others leave."""
+        return max(room // 2, room - sum(self._sizes) + self._sizes[place])
+
+    def _cut(self, place: int, asked: list[str], room: int, found: Sequence[Found]) -> Table:
+        """The table, with its keys and the best of its columns only where it is too wide."""
+        table, room = self._tables[place], self._widest(place, room)
+        if self._sizes[place] <= room:
+            return table
+        named = {one.column.lower() for one in found if (one.schema.lower(), one.table.lower()) == _name(table)}
+        scores = self._columns[place].scores(asked)
+        keys = self._keys(table)
+        ranked = sorted(
+            range(len(table.columns)),
+            key=lambda number: (
+                table.columns[number].name.lower() not in keys,
+                table.columns[number].name.lower() not in named,
+                -scores[number],
+                number,
+            ),
+        )
+        kept: set[int] = set()
+        for number in ranked:
+            columns = tuple(column for i, column in enumerate(table.columns) if i in kept or i == number)
+            fits = _size(self.database, replace(table, columns=columns)) <= room
+            if fits or not kept or table.columns[number].name.lower() in keys:
+                kept.add(number)
+        return replace(table, columns=tuple(column for i, column in enumerate(table.columns) if i in kept))
+
+    def _keys(self, table: Table) -> set[str]:
+        """The columns of a table's primary and foreign keys, and those that other tables' keys refer to."""
+        own = {column.name for column in table.columns if column.primary_key}
+        own |= {column for key in table.foreign_keys for column in key.columns}
+        for other in self._tables:
+            for key in other.foreign_keys:
+                if (key.referenced_schema or other.schema, key.referenced_table) == (table.schema, table.name):
+                    own |= set(key.referenced_columns)
+        return {name.lower() for name in own}
+
+    def _linked(self, kept: Sequence[Table]) -> Linked:
+        there = {_name(table): {column.name for column in table.columns} for table in kept}
+        gone = [(table.schema, table.name) for table in self._tables if _name(table) not in there]
+        left_out = []
+        for table in self._tables:
+            label = f"{table.schema}.{table.name}" if table.schema else table.name
+            columns = there.get(_name(table))
+            if columns is None:
+                left_out.append(label)
+            else:
+                left_out += [f"{label}.{column.name}" for column in table.columns if column.name not in columns]
+        return Linked(replace(self.database, tables=without_keys_to(kept, gone)), tuple(left_out))
+
+
+class _Index:
+    """BM25 over a few short texts, each a list of terms."""
+
+    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
+        self._count = len(texts)
+        self._bm25 = bm25s.BM25()
+        self._bm25.index([list(text) or [""] for text in texts], show_progress=False)
+
+    def scores(self, asked: list[str]) -> np.ndarray:
+        return self._bm25.get_scores(asked) if asked else np.zeros(self._count)
+
+
+NEAR = 0.0
+LONGEST_WAY = 2
+
+
+def _name(table: Table) -> Name:
+    return table.schema.lower(), table.name.lower()
+
+
+def _table_terms(table: Table) -> list[str]:
+    found = terms(table.name) * 3 + terms(table.comment)
+    for column in table.columns:
+        found += [*terms(column.name), *terms(column.comment), *(t for v in column.examples for t in terms(v))]
+    return [one for one in found if one not in STOP_WORDS]
+
+
+def _size(database: Database, table: Table) -> int:
+    """How many characters a table adds to the schema text, its foreign keys included."""
+    return len(replace(database, tables=(table,)).mschema()) - len(replace(database, tables=()).mschema())
+
+
+def _neighbours(tables: Sequence[Table]) -> list[list[int]]:
+    """For each table the places of those that it refers to or that refer to it."""
+    places = {_name(table): place for place, table in enumerate(tables)}
+    found: list[set[int]] = [set() for _ in tables]
+    for place, table in enumerate(tables):
+        for key in table.foreign_keys:
+            other = places.get(((key.referenced_schema or table.schema).lower(), key.referenced_table.lower()))
+            if other is not None and other != place:
+                found[place].add(other)
+                found[other].add(place)
+    return [sorted(others) for others in found]

@@ -1,0 +1,167 @@
+"""An index of a database's text values, and the search in it for those that a question names.
+
+What is shown to a model comes from the database, and whoever may write there could try to write instructions. So values
+are short and of one line, and one is shown only if the question has all of its words, in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlfocus.schema.words import STOP_WORDS, fold, terms, tokens
+
+LONGEST_VALUE = 60
+"""Characters; longer values are not indexed."""
+MOST_FOUND = 6
+"""Values shown of a question where nothing else is said."""
+# Of a question so many characters are looked at, of a value so many words.
+_LONGEST_QUESTION = 2_000
+_MOST_TOKENS = 16
+# What breaks a line, changes its direction, or cannot be encoded; such values are not indexed.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_QUOTED = re.compile(
+    r"\"([^\"]+)\"|(?<!\w)'((?:[^']|(?<=\w)'(?=\w))+)'(?!\w)|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|《([^》]+)》|``([^'`]+)''"
+)
+
+Place = tuple[str, str, str]
+"""A column: its table's schema ("" where none is named), its table, its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``value``, as it is stored in a column, and ``words``, those of the question that name it."""
+
+    table: str
+    column: str
+    value: str
+    words: str
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    found: Found
+    start: int
+    end: int
+    quoted: bool
+    order: tuple[int, int]
+
+
+class ValueIndex:
+    """The text values of a database's columns, by their words.
+
+    It takes about 300 bytes a value. ``partial`` names the columns (``table.column``) of which only some values are
+    known, ``notes`` say in one line each what was not read and why.
+
+    >>> index = ValueIndex({("", "country", "Name"): ["Kenya", "South Africa"]})
+    >>> [found.value for found in index.find("How many towns does south africa have?")]
+    ['South Africa']
+    """
+
+    def __init__(
+        self, values: Mapping[Place, Iterable[str]], *, partial: Sequence[str] = (), notes: Sequence[str] = ()
+    ) -> None:
+        self.partial = tuple(partial)
+        self.notes = tuple(notes)
+        self._places = list(values)
+        self._entries: dict[str, list[tuple[int, str]]] = {}
+        # The most words of a value that begins with a word, so that few sequences of a question are looked up.
+        self._longest: dict[str, int] = {}
+        for number, place in enumerate(self._places):
+            for value in values[place]:
+                self._add(number, value)
+        self._names = {word for place in self._places for name in place[1:] for word in terms(name)}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._entries.values()))
+
+    def _add(self, place: int, value: str) -> None:
+        words = [word for word, _, _ in tokens(value)] if usable(value) else []
+        if words and len(words) <= _MOST_TOKENS:
+            self._entries.setdefault(" ".join(words), []).append((place, value))
+            self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
+
+    def find(self, question: str, *, most: int = MOST_FOUND) -> list[Found]:
+        """The values that ``question`` names, in its order, ``most`` at most.
+
+        A value is found where the question has its words one behind the other, whatever their case, accents and plural
+        endings; Chinese is found without spaces around it. The longest that fits is taken, what stands in quotation
+        marks first. A stop word, a number below 1,000 or a word of a table's or column's name counts only there.
+        """
+        question = question[:_LONGEST_QUESTION]
+        words = tokens(question)
+        taken: list[tuple[int, int]] = []
+        matches: list[_Match] = []
+        for start, end, quoted in self._spans(question, words):
+            if any(start < until and begin < end for begin, until in taken):
+                continue
+            entries = self._entries.get(" ".join(word for word, _, _ in words[start:end]))
+            if not entries or not (quoted or self._telling(words[start:end])):
+                continue
+            taken.append((start, end))
+            said = question[words[start][1] : words[end - 1][2]]
+            matches += self._matches(entries, said, start, end, quoted, question)
+        return self._best(matches, most)
+
+    def _spans(self, question: str, words: Sequence[tuple[str, int, int]]) -> Iterable[tuple[int, int, bool]]:
+        """Sequences of words that may be values: those in quotation marks, then all others, the longest first."""
+        for match in _QUOTED.finditer(question):
+            inside = [i for i, (_, begin, end) in enumerate(words) if match.start() < begin and end < match.end()]
+            if inside:
+                yield inside[0], inside[-1] + 1, True
+        spans = [
+            (start, end, False)
+            for start, (word, _, _) in enumerate(words)
+            for end in range(start + 1, min(start + self._longest.get(word, 0), len(words)) + 1)
+        ]
+        yield from sorted(spans, key=lambda span: (span[0] - span[1], span[0]))
+
+    def _telling(self, words: Sequence[tuple[str, int, int]]) -> bool:
+        """Whether words outside quotation marks are likely to mean a value."""
+        texts = [word for word, _, _ in words]
+        if all(text in STOP_WORDS or text in self._names for text in texts):
+            return False
+        if len(texts) > 1:
+            return True
+        return len(texts[0]) > 3 if texts[0].isdigit() else len(texts[0]) > 1
+
+    def _matches(
+        self, entries: Sequence[tuple[int, str]], said: str, start: int, end: int, quoted: bool, question: str
+    ) -> Iterable[_Match]:
+        asked = set(terms(question))
+        for place, value in entries:
+            schema, table, column = self._places[place]
+            # The same value stands in several columns: first those that the question speaks of, then those written so.
+            named = len(asked & set(terms(column))) * 2 + len(asked & set(terms(table)))
+            exact = 0 if value == said else 1 if fold(value) == fold(said) else 2
+            yield _Match(Found(table, column, value, said, schema), start, end, quoted, (-named, exact))
+
+    def _best(self, matches: Sequence[_Match], most: int) -> list[Found]:
+        """``most`` of the matches: of each place in the question the best first, then the second best."""
+        ranked: list[tuple[tuple[int, bool, int, int], _Match]] = []
+        for span in {(match.start, match.end) for match in matches}:
+            here = sorted((one for one in matches if (one.start, one.end) == span), key=lambda one: one.order)
+            ranked += [((turn, not one.quoted, one.start - one.end, one.start), one) for turn, one in enumerate(here)]
+        chosen = [match for _, match in sorted(ranked, key=lambda pair: pair[0])[:most]]
+        return [match.found for match in sorted(chosen, key=lambda match: match.start)]
+
+
+def usable(value: str) -> bool:
+    """Whether a value may be shown: not empty, not long, of one line, without control characters."""
+    return bool(value.strip()) and len(value) <= LONGEST_VALUE and not _CONTROL.search(value)
+
+
+def hint(found: Iterable[Found]) -> str:
+    """How found values are shown to a model, as evidence; "" where there are none.
+
+    >>> hint([Found("country", "Name", "Côte d'Ivoire", "Cote d'Ivoire")])
+    "country.Name = 'Côte d''Ivoire'"
+    """
+    parts = []
+    for one in found:
+        column = ".".join(name for name in (one.schema, one.table, one.column) if name)
+        value = one.value.replace("'", "''")
+        parts.append(f"{column} = '{value}'")
+    return "; ".join(dict.fromkeys(parts))
