@@ -121,7 +121,9 @@ class Linker:
         return {place}
 
     def _widest(self, place: int, room: int) -> int:
-        """How long the text of a table may be: half of the room, or what all others leave."""
+        """How long the text of a table may be: the room, but half of it or what others leave where it is longer."""
+        if self._sizes[place] <= room:
+            return room
         return max(room // 2, room - sum(self._sizes) + self._sizes[place])
 
     def _cut(self, place: int, asked: list[str], room: int, found: Sequence[Found]) -> Table:
