@@ -21,6 +21,8 @@ from sqlglot.generators.mysql import MySQLGenerator
 from sqlglot.generators.sqlite import SQLiteGenerator
 
 from sqlfocus.execution.functions import FUNCTIONS
+from sqlfocus.execution.names import bind, tables_read, write_in_as_subquery, written
+from sqlfocus.schema.mschema import Database
 
 MAX_CHARACTERS = 20_000
 
@@ -67,8 +69,11 @@ SYSTEM_TABLES = {"sqlite": ("sqlite_", "pragma_", "dbstat", "fts3tokenize"), "my
 """How the names of system tables begin, where they can be read without naming their schema."""
 
 
-def check(sql: str, *, dialect: str = "sqlite") -> Permit:
+def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None) -> Permit:
     """Decide whether ``sql`` is one harmless query in ``dialect`` (``sqlite``, ``mysql`` or ``postgres``).
+
+    With a ``database`` the query may read that database's tables and views only; a table that its configuration leaves
+    out is not there. Without one it may read any but the system's.
 
     >>> check("select count( * ) from singer -- all").sql
     'SELECT COUNT(*) FROM singer'
@@ -84,12 +89,17 @@ def check(sql: str, *, dialect: str = "sqlite") -> Permit:
         if len(statements) != 1:
             return Permit(False, "one statement is allowed" if statements else "there is no SQL")
         tree = statements[0]
+        if dialect == "sqlite":
+            write_in_as_subquery(tree)
         for rule in RULES:
             if reason := next(rule(tree, dialect), ""):
                 return Permit(False, reason)
+        tables = tuple(dict.fromkeys(written(table) for table in tables_read(tree, dialect)))
+        if database is not None and (reason := bind(tree, dialect, database)):
+            return Permit(False, reason)
         if dialect == "sqlite":
             _remember_quotes(tree, sql)
-        return Permit(True, "", _render(tree, dialect), _tables(tree))
+        return Permit(True, "", _render(tree, dialect), tables)
     except RecursionError:
         return Permit(False, "the SQL is nested too deeply")
     except SqlglotError as error:
@@ -147,12 +157,29 @@ def _tables_are_the_users(tree: exp.Expr, dialect: str) -> Iterator[str]:
             yield f"the system table {name[:40]} may not be read"
 
 
+def _in_has_brackets(tree: exp.Expr, dialect: str) -> Iterator[str]:
+    for node in tree.find_all(exp.In):
+        if node.args.get("field") is not None:
+            yield "IN is followed by a list or a query in brackets"
+
+
+def _types_are_not_the_systems(tree: exp.Expr, dialect: str) -> Iterator[str]:
+    """PostgreSQL's regclass and its like look names up in the catalogs; those known to sqlglot are no known nodes."""
+    for data_type in tree.find_all(exp.DataType):
+        kind = data_type.args.get("kind")
+        path = (kind.sql(dialect) if isinstance(kind, exp.Expr) else str(kind or "")).lower().replace('"', "")
+        if path.rpartition(".")[0] in SYSTEM_SCHEMAS[dialect] or path.rpartition(".")[2].startswith(("reg", "pg_")):
+            yield f"the type {path[:40]} is not allowed in a query"
+
+
 RULES: tuple[Callable[[exp.Expr, str], Iterator[str]], ...] = (
     _root_is_a_query,
     _nodes_are_known,
     _functions_are_known,
     _tables_are_names,
     _tables_are_the_users,
+    _in_has_brackets,
+    _types_are_not_the_systems,
 )
 
 
@@ -191,12 +218,6 @@ def _render(tree: exp.Expr, dialect: str) -> str:
     if dialect == "mysql":
         return _MySQL(dialect=dialect, comments=False).generate(tree)
     return tree.sql(dialect=dialect, comments=False)
-
-
-def _tables(tree: exp.Expr) -> tuple[str, ...]:
-    defined = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    names = [".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)]
-    return tuple(dict.fromkeys(name for name in names if name.lower() not in defined))
 
 
 def _word(node: exp.Expr) -> str:

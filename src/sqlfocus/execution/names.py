@@ -1,0 +1,142 @@
+"""Which tables a query reads, and whether they are those of a database.
+
+A name in FROM is a table, or it is what a WITH defines. Where a dialect or one of its servers could read a table, it
+counts as a table: a name is taken for a definition's only where every server of the dialect takes it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from sqlfocus.schema.mschema import Database
+from sqlfocus.schema.mschema import Table as KnownTable
+
+MOST_NAMES = 8
+"""How many of a database's tables a refusal names."""
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def write_in_as_subquery(tree: exp.Expr) -> None:
+    """Turn SQLite's ``x IN t`` into ``x IN (SELECT * FROM t)``, so that a table is always an ``exp.Table``.
+
+    sqlglot takes the table for a column. What else follows IN without brackets stays and is for the guard to refuse.
+    """
+    for node in list(tree.find_all(exp.In)):
+        field = node.args.get("field")
+        if isinstance(field, exp.Column) and len(field.parts) <= 2 and isinstance(field.this, exp.Identifier):
+            table = exp.Table(this=field.this, db=field.args.get("table"))
+            node.set("field", None)
+            node.set("query", exp.Subquery(this=exp.Select(expressions=[exp.Star()], from_=exp.From(this=table))))
+
+
+def tables_read(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
+    """The tables of a query without the names that a WITH defines."""
+    for table in tree.find_all(exp.Table):
+        if table.db or table.catalog or not _is_defined(table, dialect):
+            yield table
+
+
+def written(table: exp.Table) -> str:
+    """A table's name as the query writes it, without quotes: ``sales.orders``."""
+    return ".".join(part.name for part in table.parts)
+
+
+def bind(tree: exp.Expr, dialect: str, database: Database) -> str:
+    """The reason to refuse a query that reads a table which is not one of ``database``, or "".
+
+    Names are compared as the dialect compares them. A table stands without a schema, or with its own: SQLite's is
+    ``main``, MySQL's the name of the database. What is left to the session in PostgreSQL and MySQL is settled in the
+    tree: a name without a schema gets the schema that was read, and ``public.`` before a table of the session's own
+    schema is taken away, so that no other schema's table of that name is read.
+    """
+    for table in list(tables_read(tree, dialect)):
+        # MySQL's and MariaDB's name for no table.
+        if dialect == "mysql" and written(table).lower() == "dual" and not table.this.quoted:
+            continue
+        known = None if table.catalog else _find(table, dialect, database)
+        if known is None:
+            return f"there is no table {_short(written(table))}; there are {_names(database)}"
+        if dialect != "sqlite" and known.schema and not table.db:
+            table.set("db", exp.to_identifier(known.schema, quoted=True))
+        elif dialect == "postgres" and table.db and not known.schema:
+            if _is_defined(table, dialect):
+                return f"{_short(table.name)} is a table and the name of a WITH; give the WITH another name"
+            _take_schema_away(tree, table)
+    return ""
+
+
+def _is_defined(table: exp.Table, dialect: str) -> bool:
+    """Whether a WITH around a table's place defines its name.
+
+    A definition is seen by the query that its WITH belongs to, and by the definitions after it. Those before it and
+    its own see it where the WITH is recursive, as SQLite takes every WITH; MySQL's recursive ones see no later ones.
+    """
+    name = _defined_name(table.this, dialect)
+    child: exp.Expr = table
+    while (parent := child.parent) is not None:
+        names: list[str] = []
+        if isinstance(parent, exp.With):
+            place = next(number for number, cte in enumerate(parent.expressions) if cte is child)
+            seen = place
+            if dialect == "sqlite" or (parent.args.get("recursive") and dialect == "postgres"):
+                seen = len(parent.expressions)
+            elif parent.args.get("recursive"):
+                seen = place + 1
+            names = [_defined_name(cte.args["alias"].this, dialect) for cte in parent.expressions[:seen]]
+            parent = parent.parent or parent  # whose own WITH this is
+        elif (defines := parent.args.get("with_")) is not None:
+            names = [_defined_name(cte.args["alias"].this, dialect) for cte in defines.expressions]
+        if name in names:
+            return True
+        child = parent
+    return False
+
+
+def _find(table: exp.Table, dialect: str, database: Database) -> KnownTable | None:
+    name = _folded(table.this, dialect)
+    schema = _folded(table.args["db"], dialect) if table.db else ""
+    for known in database.tables:
+        if _as_stored(known.name, dialect) != name:
+            continue
+        own = {"sqlite": "main", "mysql": _as_stored(database.name, dialect), "postgres": "public"}[dialect]
+        if not schema or schema == (_as_stored(known.schema, dialect) or own):
+            return known
+    return None
+
+
+def _folded(identifier: exp.Identifier, dialect: str) -> str:
+    """A name as the dialect looks it up: PostgreSQL folds what has no quotes, the others compare without case."""
+    if dialect == "postgres" and identifier.quoted:
+        return identifier.name
+    return identifier.name.lower() if dialect == "mysql" else identifier.name.translate(_ASCII_LOWER)
+
+
+def _as_stored(name: str, dialect: str) -> str:
+    if dialect == "postgres":
+        return name
+    return name.lower() if dialect == "mysql" else name.translate(_ASCII_LOWER)
+
+
+def _defined_name(identifier: exp.Identifier, dialect: str) -> str:
+    """A name that a WITH defines or that may refer to one; MySQL's are compared with case on some systems."""
+    return identifier.name if dialect == "mysql" else _folded(identifier, dialect)
+
+
+def _take_schema_away(tree: exp.Expr, table: exp.Table) -> None:
+    path = written(table).lower()
+    table.set("db", None)
+    for column in tree.find_all(exp.Column):
+        if column.db and f"{column.db}.{column.table}".lower() == path:
+            column.set("db", None)
+
+
+def _names(database: Database) -> str:
+    names = [".".join(filter(None, (table.schema, table.name))) for table in database.tables]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(_short(name) for name in names[:MOST_NAMES]) + more
+
+
+def _short(name: str) -> str:
+    return " ".join(name.split())[:40]
