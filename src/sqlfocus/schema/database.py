@@ -52,13 +52,13 @@ def read_database(
     try:
         with connect(engine) as connection, warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # on types that SQLAlchemy does not know; we name them ourselves
-            reader = _Reader(connection, dialect, _schema(engine, connection, dialect, schema))
+            reader = _Reader(connection, dialect, schema_to_read(engine, connection, dialect, schema))
             return reader.read(tables, exclude, MAX_VALUES if max_values is None else max_values)
     finally:
         engine.dispose()
 
 
-def _schema(engine: Engine, connection: Connection, dialect: str, schema: str | None) -> str | None:
+def schema_to_read(engine: Engine, connection: Connection, dialect: str, schema: str | None) -> str | None:
     """The schema to read, as SQLAlchemy wants it.
 
     Raises:
