@@ -1,0 +1,403 @@
+// The page: asks, shows the SQL, runs it, shows the rows. Whatever comes from the service is shown as text, never as HTML.
+
+import { showAnswer } from "./answer.js";
+import * as api from "./api.js";
+import { clearChart, showChart } from "./chart.js";
+import { makeEditor } from "./editor.js";
+import { copy, csv, download, json, tsv } from "./export.js";
+import { startFeedback } from "./feedback.js";
+import { remember, startHistory } from "./history.js";
+import { onLanguage, say, startLanguage, text } from "./i18n.js";
+import { completions, startSchema } from "./schema.js";
+import { load, save } from "./store.js";
+import { clearTable, showTable, shownRows, warm } from "./table.js";
+import { onTheme, startTheme } from "./theme-switch.js";
+import { begin, stop } from "./work.js";
+
+const $ = (id) => document.getElementById(id);
+const nonce = document.body.dataset.nonce;
+const question = $("question");
+
+let databases = []; // those that the service is connected to; empty: the reader gives the schema
+let answered = null; // the last answer: {question, evidence, database, sql}
+let result = null; // the last result
+let view = "table";
+let lastField = "question"; // where a name of the schema goes
+
+const isConnected = () => databases.length > 0;
+const database = () => (isConnected() ? $("database").value : null);
+
+// ---- words and looks
+
+startLanguage();
+startTheme($("theme"));
+const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+const sayKeys = () => say($("question-keys"), "question.keys", { key: mac ? "⌘" : "Ctrl" });
+sayKeys();
+
+// ---- the SQL
+
+const editor = makeEditor($("editor"), {
+  nonce,
+  run: () => run(),
+  focused: () => (lastField = "sql"),
+  changed() {
+    const isEdited = answered !== null && editor.text().trim() !== answered.sql.trim();
+    $("sql-edited").hidden = !isEdited;
+    feedback.edited(isEdited);
+  },
+});
+
+const feedback = startFeedback({ sql: () => editor.text(), failed: showError });
+
+async function ask() {
+  const asked = question.value.trim();
+  if (!asked) return question.focus();
+  if (!isConnected() && !$("schema-text").value.trim()) {
+    $("given-schema").open = true;
+    $("schema-text").focus();
+    return showMessage("given.missing");
+  }
+  const evidence = $("evidence").value.trim();
+  const request = isConnected()
+    ? { question: asked, evidence, database: database() }
+    : { question: asked, evidence, db_schema: $("schema-text").value, dialect: $("dialect").value || null };
+  const work = begin([$("ask"), $("ask-stop")], "busy.ask");
+  clear();
+  let answer = null;
+  try {
+    answer = await api.patiently(() => api.toSql(request, work.signal), work.signal, work.waiting);
+    if (work.signal.aborted) return;
+    take(answer, asked, evidence);
+  } catch (error) {
+    showError(error);
+  } finally {
+    work.end();
+  }
+  if (answer?.allowed && answer.database) await run(answer);
+}
+
+/** Shows an answer and lets it be judged. */
+function take(answer, asked, evidence) {
+  answered = { question: asked, evidence, database: answer.database, sql: answer.sql_query };
+  editor.set(answer.sql_query);
+  editor.setDialect(answer.dialect);
+  showDialect(answer.dialect);
+  showAnswer(answer);
+  feedback.about(answered);
+  if (!answer.sql_query) showMessage("sql.none");
+  else if (!answer.allowed) showMessage(answer.parses ? "sql.refused" : "sql.faulty", { reason: answer.reason });
+  else announce("answered");
+  remember({ ...answered, database: answer.database });
+}
+
+/** Runs what stands in the editor; `answer` where it has just come. */
+async function run(answer = null) {
+  if (!isConnected()) return;
+  const sql = editor.text().trim();
+  if (!sql) return showMessage("sql.empty");
+  const id = api.newId();
+  const work = begin([$("run"), $("run-stop")], "busy.run");
+  $("sql-error").hidden = true;
+  hideResult();
+  work.running(id);
+  try {
+    const executed = await api.patiently(() => api.execute({ sql, database: database(), id }, work.signal), work.signal, work.waiting);
+    if (work.signal.aborted) return;
+    if (answer) showAnswer(answer, executed.milliseconds);
+    else remember({ question: question.value.trim(), evidence: $("evidence").value.trim(), database: database(), sql });
+    await showResult(executed);
+  } catch (error) {
+    showError(error);
+  } finally {
+    work.end();
+  }
+}
+
+function clear() {
+  answered = null;
+  $("sql-error").hidden = true;
+  $("sql-edited").hidden = true;
+  $("welcome").hidden = true;
+  showAnswer(null);
+  feedback.about(null);
+  hideResult();
+}
+
+function showDialect(dialect) {
+  $("sql-dialect").hidden = false;
+  $("sql-dialect").textContent = { sqlite: "SQLite", mysql: "MySQL", postgres: "PostgreSQL" }[dialect] ?? dialect;
+}
+
+// ---- what went wrong
+
+function showMessage(key, fill) {
+  $("sql-error").hidden = false;
+  say($("sql-error"), key, fill);
+}
+
+function showError(error) {
+  if (error.name === "AbortError") return announce("stopped");
+  if (error instanceof api.Gone) {
+    showMessage("error.gone");
+    return watch();
+  }
+  if (!(error instanceof api.Problem)) console.error(error);
+  delete $("sql-error").dataset.text;
+  $("sql-error").hidden = false;
+  $("sql-error").textContent = error.message;
+}
+
+function announce(key, fill) {
+  say($("status"), key, fill);
+}
+
+let watching = false;
+
+/** The server is gone: says so until it is back. */
+async function watch() {
+  if (watching) return;
+  watching = true;
+  $("banner").hidden = false;
+  do await new Promise((resolve) => setTimeout(resolve, 2000));
+  while (!(await api.alive()));
+  watching = false;
+  $("banner").hidden = true;
+  if ($("sql-error").dataset.text === "error.gone") $("sql-error").hidden = true;
+  announce("back");
+  connect();
+}
+
+// ---- the result
+
+async function showResult(executed) {
+  result = executed;
+  $("result-card").hidden = false;
+  $("welcome").hidden = true;
+  const count = executed.rows.length;
+  const milliseconds = Math.round(executed.milliseconds * 10) / 10;
+  if (count === 1) say($("result-size"), "result.one", { milliseconds });
+  else say($("result-size"), "result.many", { rows: count, milliseconds });
+  announce(count === 1 ? "result.one" : "result.many", { rows: count, milliseconds });
+  $("truncated").hidden = !executed.truncated;
+  if (executed.truncated) say($("truncated"), "truncated", { rows: count });
+  $("views").hidden = !executed.chart;
+  view = "table";
+  await showTable($("table"), executed, nonce);
+  await showView();
+}
+
+async function showView() {
+  for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
+  $("table").hidden = view !== "table";
+  $("chart").hidden = view !== "chart";
+  if (view === "chart") await showChart($("chart"), result, text("chart"));
+  else clearChart();
+}
+
+function hideResult() {
+  result = null;
+  $("result-card").hidden = true;
+  clearTable();
+  clearChart();
+}
+
+for (const button of document.querySelectorAll("[data-view]")) {
+  button.addEventListener("click", () => {
+    view = button.dataset.view;
+    showView().catch(showError);
+  });
+}
+for (const changed of [onTheme, onLanguage]) changed(() => result && view === "chart" && showView().catch(showError));
+
+/** A file's name from the question: result.csv where there is none. */
+const fileName = (ending) => `${question.value.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "result"}.${ending}`;
+
+$("csv").addEventListener("click", () => download(fileName("csv"), csv(result.columns, shownRows()), "text/csv", true));
+$("json").addEventListener("click", () => download(fileName("json"), json(result.columns, shownRows()), "application/json"));
+$("result-copy").addEventListener("click", (event) => copied(event.currentTarget, tsv(result.columns, shownRows())));
+$("sql-copy").addEventListener("click", (event) => copied(event.currentTarget, editor.text()));
+$("link").addEventListener("click", (event) => copied(event.currentTarget, link()));
+
+/** Copies, and says so on the button for a while. */
+async function copied(button, content) {
+  const words = button.querySelector("span");
+  const key = button.dataset.said ?? (button.dataset.said = words.dataset.text);
+  const done = await copy(content);
+  say(words, done ? "copied" : "copy.failed");
+  announce(done ? "copied" : "copy.failed");
+  setTimeout(() => say(words, key), 1500);
+}
+
+// ---- links
+
+/** The address that fills the page in as it is now. It runs nothing by itself. */
+function link() {
+  const address = new URL(location.pathname, location.href);
+  if (database()) address.searchParams.set("database", database());
+  if (question.value.trim()) address.searchParams.set("q", question.value.trim());
+  if ($("evidence").value.trim()) address.searchParams.set("hint", $("evidence").value.trim());
+  const sql = editor.text().trim();
+  if (sql && sql !== answered?.sql.trim()) address.searchParams.set("sql", sql);
+  return address.href;
+}
+
+function followLink() {
+  const given = new URLSearchParams(location.search);
+  if (!given.size) return;
+  fillIn({ question: given.get("q") ?? "", evidence: given.get("hint") ?? "", database: given.get("database"), sql: given.get("sql") ?? "" });
+  history.replaceState(null, "", location.pathname);
+}
+
+/** Fills in a question and its SQL, from a link or the history, and runs nothing. */
+function fillIn(entry) {
+  stop();
+  clear();
+  question.value = entry.question;
+  $("evidence").value = entry.evidence ?? "";
+  $("hint").open = Boolean(entry.evidence);
+  if (entry.database && entry.database !== database() && databases.some((one) => one.name === entry.database)) {
+    $("database").value = entry.database;
+    choose();
+  }
+  editor.set(entry.sql);
+  grow();
+  question.focus();
+}
+
+// ---- the question
+
+function grow() {
+  question.style.height = "auto";
+  question.style.height = `${Math.min(question.scrollHeight + 2, 220)}px`;
+}
+
+question.addEventListener("input", grow);
+question.addEventListener("focus", () => (lastField = "question"));
+question.addEventListener("keydown", (event) => {
+  // While an input method composes, Enter takes its proposal.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  ask();
+});
+$("ask-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented || event.isComposing) return;
+  event.preventDefault();
+  ask();
+});
+$("run").addEventListener("click", () => run());
+for (const id of ["ask-stop", "run-stop"]) {
+  $(id).addEventListener("click", () => {
+    stop();
+    announce("stopped");
+  });
+}
+startHistory(fillIn);
+
+// ---- databases and the schema
+
+const tree = startSchema((sqlName, name) => {
+  closeDrawer();
+  if (lastField === "sql") return editor.insert(sqlName);
+  question.focus();
+  question.setRangeText(name, question.selectionStart, question.selectionEnd, "end");
+  grow();
+});
+
+async function connect() {
+  try {
+    databases = (await api.databases()).databases;
+  } catch (error) {
+    return showError(error);
+  }
+  document.body.classList.toggle("unconnected", !isConnected());
+  $("given-schema").hidden = isConnected();
+  $("run").disabled = !isConnected();
+  const before = $("database").value || load("database", "");
+  $("database").replaceChildren(...databases.map((one) => new Option(one.name, one.name)));
+  if (databases.some((one) => one.name === before)) $("database").value = before;
+  if (isConnected()) await choose();
+}
+
+async function choose() {
+  const name = database();
+  save("database", name);
+  await showSchema(() => api.schema(name), name);
+}
+
+async function showSchema(get, name) {
+  $("sidebar").setAttribute("aria-busy", "true");
+  try {
+    const info = await get();
+    if (name !== database()) return null; // another was chosen meanwhile
+    tree.show(info);
+    editor.setNames(completions(info));
+    editor.setDialect(info.dialect);
+    showDialect(info.dialect);
+    return info;
+  } catch (error) {
+    showError(error);
+    return null;
+  } finally {
+    $("sidebar").removeAttribute("aria-busy");
+  }
+}
+
+$("database").addEventListener("change", () => {
+  stop();
+  clear();
+  choose();
+});
+$("schema-refresh").addEventListener("click", async () => {
+  const name = database();
+  const refreshed = await showSchema(() => api.refresh(name), name);
+  if (refreshed) announce(refreshed.changed ? "schema.changed" : "schema.same");
+});
+
+const given = $("schema-text");
+given.value = load("schema", "");
+$("dialect").value = load("dialect", "");
+$("given-schema").open = !given.value;
+given.addEventListener("input", () => save("schema", given.value));
+$("dialect").addEventListener("change", () => save("dialect", $("dialect").value));
+
+// ---- the side: beside the work where there is room, else a drawer over it
+
+const narrow = matchMedia("(max-width: 800px)");
+
+function showSide(shown) {
+  document.body.classList.toggle("side", shown);
+  $("schema-toggle").setAttribute("aria-expanded", String(shown));
+  $("shade").hidden = !(shown && narrow.matches);
+}
+
+const closeDrawer = () => narrow.matches && showSide(false);
+const isShown = () => document.body.classList.contains("side");
+
+$("schema-toggle").addEventListener("click", () => {
+  showSide(!isShown());
+  if (!narrow.matches) save("side", isShown());
+  if (isShown() && narrow.matches) $("schema-search").focus();
+});
+$("shade").addEventListener("click", closeDrawer);
+$("sidebar").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !narrow.matches) return;
+  closeDrawer();
+  $("schema-toggle").focus();
+});
+const settle = () => showSide(!narrow.matches && load("side", true));
+narrow.addEventListener("change", settle);
+settle();
+
+// ---- start
+
+await connect();
+followLink();
+grow();
+if (!narrow.matches) question.focus();
+document.body.dataset.ready = "true";
+requestIdleCallback?.(warm) ?? setTimeout(warm, 500);

@@ -1,0 +1,116 @@
+// The result as a table: AG Grid, which draws the rows in view alone. It is loaded with the first result.
+
+import { current, onLanguage, text } from "./i18n.js";
+
+const FEW_ROWS = 12; // as many are shown without a scrollbar
+
+let grid = null;
+let library = null;
+
+async function load() {
+  if (!library) {
+    library = await import("./vendor/aggrid/index.js");
+    library.ModuleRegistry.registerModules([library.AllCommunityModule]);
+  }
+  return library;
+}
+
+/** Loads the library ahead of the first result. */
+export function warm() {
+  load().catch(() => {});
+}
+
+const look = (AG) =>
+  AG.themeQuartz.withParams({
+    accentColor: "var(--accent)",
+    backgroundColor: "var(--surface)",
+    foregroundColor: "var(--text)",
+    borderColor: "var(--line)",
+    browserColorScheme: "inherit",
+    fontFamily: "inherit",
+    fontSize: 13,
+    headerBackgroundColor: "var(--raised)",
+    headerFontWeight: 600,
+    rowHoverColor: "var(--hover)",
+    oddRowBackgroundColor: "var(--surface)",
+    spacing: 6,
+    wrapperBorder: false,
+    wrapperBorderRadius: 0,
+  });
+
+/** Shows a result of the API's, Executed, in `host`. */
+export async function showTable(host, result, nonce) {
+  const AG = await load();
+  grid?.destroy();
+  const few = result.rows.length <= FEW_ROWS;
+  host.classList.toggle("tall", !few);
+  grid = AG.createGrid(host, {
+    theme: look(AG),
+    styleNonce: nonce,
+    domLayout: few ? "autoHeight" : "normal",
+    columnDefs: result.columns.map(column),
+    rowData: result.rows,
+    suppressFieldDotNotation: true,
+    enableCellTextSelection: true,
+    enableBrowserTooltips: true,
+    ensureDomOrder: true,
+    suppressDragLeaveHidesColumns: true,
+    animateRows: false,
+    // Columns have their names' and values' width, to a point; the reader may widen them.
+    autoSizeStrategy: { type: "fitCellContents", defaultMaxWidth: 420, defaultMinWidth: 70 },
+    localeText: words(),
+  });
+}
+
+export function clearTable() {
+  grid?.destroy();
+  grid = null;
+}
+
+/** The rows in the order in which they are shown. */
+export function shownRows() {
+  const rows = [];
+  grid?.forEachNodeAfterFilterAndSort((node) => rows.push(node.data));
+  return rows;
+}
+
+const words = () => ({ noRowsToShow: text("result.none") });
+
+onLanguage(() => grid?.setGridOption("localeText", words()));
+
+// A row is an array, and a field's name its place: nothing has to be made anew for ten thousand rows.
+const column = ({ name, kind }, place) => ({
+  field: String(place),
+  headerName: name,
+  cellDataType: false,
+  cellClass: kind === "number" ? "number" : undefined,
+  headerClass: kind === "number" ? "number" : undefined,
+  cellClassRules: { null: ({ value }) => value === null },
+  valueFormatter: ({ value }) => (value === null ? "NULL" : String(value)),
+  tooltipValueGetter: ({ value }) => (typeof value === "string" && value.length > 40 ? value : null),
+  comparator: comparator(kind),
+});
+
+/** How a column's values are ordered; NULL stands last in either direction. */
+export function comparator(kind) {
+  const collator = new Intl.Collator(current() === "zh" ? "zh" : undefined);
+  const values =
+    kind === "number"
+      ? numbers
+      : kind === "text"
+        ? (a, b) => collator.compare(String(a), String(b))
+        : (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  return (a, b, _left, _right, descending) => {
+    if (a === null || b === null) return (a === b ? 0 : a === null ? 1 : -1) * (descending ? -1 : 1);
+    return values(a, b);
+  };
+}
+
+// What JSON has no number for (beyond 2^53, more than 15 digits) comes as text.
+function numbers(a, b) {
+  if (typeof a === "string" && typeof b === "string" && /^-?\d+$/.test(a) && /^-?\d+$/.test(b)) {
+    const [left, right] = [BigInt(a), BigInt(b)];
+    return left < right ? -1 : left > right ? 1 : 0;
+  }
+  return Number(a) - Number(b);
+}

@@ -1,0 +1,73 @@
+// What the page is doing now, at most one thing: a call with its progress and its Stop button.
+
+import * as api from "./api.js";
+import { say } from "./i18n.js";
+
+const progress = document.getElementById("progress");
+const working = document.getElementById("working");
+let now = null;
+
+/** Whether something is under way. */
+export const isBusy = () => now !== null;
+
+/**
+ * Begins something, and stops what was under way. `buttons` are the one that began it and its Stop button, which take
+ * each other's place; `key` is the text that says what is done, with its seconds.
+ */
+export function begin([start, stopButton], key) {
+  stop();
+  const controller = new AbortController();
+  const since = Date.now();
+  const mine = { controller, buttons: [start, stopButton], id: null };
+  mine.tell = () => say(working, mine.key, { seconds: Math.floor((Date.now() - since) / 1000) });
+  mine.key = key;
+  mine.timer = setInterval(() => mine.tell(), 1000);
+  now = mine;
+  const focused = document.activeElement === start;
+  start.hidden = true;
+  stopButton.hidden = false;
+  if (focused) stopButton.focus();
+  progress.hidden = false;
+  working.hidden = false;
+  mine.tell();
+  return {
+    signal: controller.signal,
+    /** Says something else, `waiting` for a place of a full queue. */
+    waiting(seconds, attempt, most) {
+      clearInterval(mine.timer);
+      say(working, "busy.wait", { seconds, attempt, most });
+    },
+    /** The execution's name, to stop it by. */
+    running(id) {
+      mine.id = id;
+    },
+    end() {
+      clearInterval(mine.timer);
+      if (now !== mine) return; // another has taken its place and shows itself
+      const inStop = document.activeElement === stopButton;
+      start.hidden = false;
+      stopButton.hidden = true;
+      if (inStop) start.focus();
+      progress.hidden = true;
+      working.hidden = true;
+      now = null;
+    },
+  };
+}
+
+/** Stops what is under way: the call, and the query in the database. */
+export function stop() {
+  if (!now) return;
+  const { controller, id, timer, buttons } = now;
+  clearInterval(timer);
+  if (id) api.stop(id);
+  controller.abort();
+  buttons[0].hidden = false;
+  buttons[1].hidden = true;
+  progress.hidden = true;
+  working.hidden = true;
+  now = null;
+}
+
+// A query whose page is closed has no reader.
+addEventListener("pagehide", stop);
