@@ -88,7 +88,7 @@ def test_a_query_that_does_not_end_is_stopped_and_the_next_one_runs(runner, data
 
 
 def test_inside_one_step_only_the_kill_helps(runner, database):
-    assert "killed" in runner.run(database, HANG).error
+    assert "ended" in runner.run(database, HANG).error
 
 
 @pytest.mark.parametrize("sql", ["SELECT hex(zeroblob(400000000))", "SELECT length(hex(zeroblob(90000000)))"])
@@ -168,6 +168,52 @@ def test_threads_share_a_pool_and_each_gets_its_own_answer(database):
         for thread in threads:
             thread.join()
     assert answers == {number: [(number, 201)] for number in range(12)}
+
+
+@pytest.mark.parametrize("sql", [SLOW, HANG], ids=["recursion", "inside one step"])
+def test_a_query_is_stopped_from_another_thread_and_the_next_one_runs(database, sql):
+    with Runner(Limits(seconds=30)) as runner:
+        runner.run(database, "SELECT 1")
+        stop = threading.Event()
+        threading.Timer(0.2, stop.set).start()
+        start = time.monotonic()
+        result = runner.run(database, sql, stop=stop)
+        assert result.stopped and result.error.startswith("stopped: "), result
+        assert time.monotonic() - start < 3
+        assert runner.run(database, "SELECT 1", stop=threading.Event()).rows == [(1,)]
+
+
+def test_a_query_that_is_stopped_before_it_runs_does_not(database):
+    stop = threading.Event()
+    stop.set()
+    with Runner(SHORT) as runner:
+        assert runner.run(database, "SELECT 1", stop=stop).stopped
+        assert runner._workers[0]._process is None
+
+
+def test_a_query_that_waits_for_a_process_can_be_stopped_and_does_not_wait_for_ever(database):
+    with Runner(Limits(seconds=1)) as runner:
+        held = runner._turns.enter(None)
+        assert held == ""
+        stop = threading.Event()
+        threading.Timer(0.1, stop.set).start()
+        assert runner.run(database, "SELECT 1", stop=stop).stopped
+        assert runner.run(database, "SELECT 1").error.startswith("busy: ")
+        runner._turns.leave()
+        assert runner.run(database, "SELECT 1").rows == [(1,)]
+
+
+def test_several_queries_run_at_a_time(database):
+    execution = open_runner(database, Limits(seconds=30), workers=2)
+    stop = threading.Event()
+    results = []
+    slow = threading.Thread(target=lambda: results.append(execution.run(SLOW, stop=stop)))
+    slow.start()
+    assert execution.run("SELECT 1").rows == [(1,)]
+    stop.set()
+    slow.join()
+    assert results[0].stopped
+    execution.close()
 
 
 def test_a_process_that_died_is_replaced(runner, database):

@@ -1,4 +1,7 @@
+import socket
+import threading
 import time
+from contextlib import closing, suppress
 
 import pytest
 import sqlalchemy
@@ -108,6 +111,147 @@ def test_a_query_that_does_not_end_is_stopped(server):
     assert result.timed_out, result
     assert time.monotonic() - start < 5
     assert runner.run("SELECT 1").rows == [(1,)]
+
+
+# What neither server ends by itself within the limit of these tests.
+LONG = {
+    "counting": "SELECT count(*) FROM runner_item a, runner_item b, runner_item c, runner_item d, runner_item e",
+    "looking": "SELECT a.name FROM runner_item a, runner_item b, runner_item c, runner_item d, runner_item e "
+    "WHERE a.id + b.id + c.id + d.id + e.id < 0",
+    "sleeping": {"mysql": "SELECT SLEEP(30)", "postgres": "SELECT pg_sleep(30)"},
+}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", LONG)
+def test_a_query_is_stopped_from_another_thread(server, kind):
+    runner, owner = server
+    sql = LONG[kind] if isinstance(LONG[kind], str) else LONG[kind][runner.dialect]
+    patient = open_runner(owner.engine.url.render_as_string(hide_password=False), Limits(seconds=60))
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    start = time.monotonic()
+    result = patient.run(sql, stop=stop)
+    assert result.stopped and result.error.startswith("stopped: "), result
+    assert time.monotonic() - start < 3
+    running = {
+        "mysql": "SELECT count(*) FROM information_schema.processlist WHERE info LIKE %s AND id <> connection_id()",
+        "postgres": "SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND state = 'active' "
+        "AND pid <> pg_backend_pid()",
+    }[runner.dialect]
+    mark = "%SLEEP(30)%" if kind == "sleeping" and runner.dialect == "mysql" else "%runner_item%"
+    while owner.exec_driver_sql(running, (mark,)).scalar():
+        assert time.monotonic() - start < 10, "the server goes on"
+        time.sleep(0.02)
+    assert patient.run("SELECT 1", stop=threading.Event()).rows == [(1,)]
+    patient.close()
+
+
+@pytest.mark.server
+def test_a_server_that_falls_silent_is_left(server):
+    runner, owner = server
+    url = owner.engine.url
+    with closing(Wire(url.port)) as wire:
+        through = open_runner(url.set(port=wire.port).render_as_string(hide_password=False), SHORT)
+        assert through.run("SELECT 1").rows == [(1,)]
+        sleep = {"mysql": "SELECT SLEEP(30)", "postgres": "SELECT pg_sleep(30)"}[runner.dialect]
+        threading.Timer(0.4, wire.cut.set).start()
+        start = time.monotonic()
+        result = through.run(sleep)
+        assert result.timed_out, result
+        assert time.monotonic() - start < 6
+        wire.cut.clear()
+        assert through.run("SELECT 1").rows == [(1,)]
+        through.close()
+
+
+class Wire:
+    """A port that leads to another one, until it is cut: then nothing comes through, and nobody is told."""
+
+    def __init__(self, port):
+        self.cut = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._sockets = [self._listener]
+        threading.Thread(target=self._accept, args=(port,), daemon=True).start()
+
+    def _accept(self, port):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", port))
+            self._sockets += [near, far]
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one, other):
+        try:
+            while data := one.recv(1 << 16):
+                if not self.cut.is_set():
+                    other.sendall(data)
+            other.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self):
+        # A thread that waits in accept() or recv() would keep a socket open that is merely closed.
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+@pytest.mark.server
+def test_more_queries_than_connections_wait_their_turn(server):
+    _, owner = server
+    execution = open_runner(owner.engine.url.render_as_string(hide_password=False), Limits(seconds=20), workers=2)
+    answers = {}
+
+    def ask(number):
+        answers[number] = execution.run(f"SELECT {number}, count(*) FROM runner_item").rows
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    execution.close()
+    assert answers == {number: [(number, 200)] for number in range(12)}
+
+
+@pytest.mark.server
+def test_a_connection_that_the_server_ends_is_an_error_and_the_next_query_runs(server):
+    runner, owner = server
+    patient = open_runner(owner.engine.url.render_as_string(hide_password=False), Limits(seconds=30))
+    results = []
+    sleep = {"mysql": "SELECT SLEEP(29.5)", "postgres": "SELECT pg_sleep(29.5)"}[runner.dialect]
+    waiting = threading.Thread(target=lambda: results.append(patient.run(sleep)))
+    waiting.start()
+    find = {
+        "mysql": "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(29.5)%'",
+        "postgres": "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'PgSleep'",
+    }[runner.dialect]
+    while (number := owner.exec_driver_sql(find.replace("%", "%%")).scalar()) is None:
+        time.sleep(0.02)
+    owner.exec_driver_sql(f"KILL {number}" if runner.dialect == "mysql" else f"SELECT pg_terminate_backend({number})")
+    waiting.join()
+    assert results[0].error and "\n" not in results[0].error
+    assert patient.run("SELECT 1").rows == [(1,)]
+    patient.close()
+
+
+@pytest.mark.server
+def test_no_query_leaves_anything_to_the_next(server):
+    runner, _ = server
+    if runner.dialect == "mysql":
+        assert runner.run("SELECT GET_LOCK('x', 0)").rows == [(1,)]
+        assert runner.run("SELECT IS_FREE_LOCK('x'), @@tx_read_only").rows == [(1, 1)]
+    else:
+        assert runner.run("SELECT set_config('statement_timeout', '0', false), pg_advisory_lock(7)::text").error == ""
+        assert runner.run("SELECT current_setting('statement_timeout')").rows == [("1s",)]
+        assert runner.run("SELECT pg_try_advisory_lock(7)").rows == [(True,)]
 
 
 @pytest.mark.server

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import logging
 import marshal
-import queue
 import subprocess
 import sys
 import threading
@@ -22,16 +21,15 @@ from typing import Any, Protocol
 
 from sqlfocus.errors import UserError
 from sqlfocus.execution import worker
-
-# How long after its time limit a query that cannot stop itself is killed.
-GRACE_SECONDS = 0.25
+from sqlfocus.execution.watch import STOPPED, Turns, Watch
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one query may use: seconds, rows and bytes of its result, and bytes of memory of the process it runs in.
 
-    Memory is bounded on Linux alone; on a server it is the server's to bound.
+    A text counts as many bytes as it has characters. Memory is bounded on Linux alone; on a server it is the server's
+    to bound.
     """
 
     seconds: float = 10.0
@@ -45,7 +43,7 @@ class Result:
     """A query's columns and rows, or why there are none.
 
     ``truncated`` says that the rows stop at a limit. ``error`` is empty when the query ran, else one line that begins
-    with ``timeout:``, ``memory:`` or ``refused:``, or the database's own message.
+    with ``timeout:``, ``stopped:``, ``memory:``, ``refused:`` or ``busy:``, or the database's own message.
     """
 
     columns: tuple[str, ...] = ()
@@ -59,17 +57,29 @@ class Result:
         """Whether the time limit stopped the query."""
         return self.error.startswith("timeout:")
 
+    @property
+    def stopped(self) -> bool:
+        """Whether someone stopped the query."""
+        return self.error.startswith("stopped:")
+
 
 class Execution(Protocol):
-    """One database that queries can be run on."""
+    """One database that queries can be run on, by any number of threads."""
 
     @property
     def dialect(self) -> str:
         """``sqlite``, ``mysql`` or ``postgres``."""
         ...
 
-    def run(self, sql: str) -> Result:
-        """Run one query; what goes wrong with it is in the result."""
+    def run(self, sql: str, *, stop: threading.Event | None = None) -> Result:
+        """Run one query; what goes wrong with it is in the result.
+
+        Setting ``stop`` ends the query within half a second, with the error ``stopped: …``, in whatever thread it is
+        set and whether the query waits or runs; only connecting to a server is not cut short.
+
+        Waiting for one of the workers takes at most as long as a query may run; then the error is ``busy: …``. The
+        query's own time begins after that.
+        """
         ...
 
     def close(self) -> None:
@@ -82,26 +92,29 @@ class Runner:
 
     def __init__(self, limits: Limits | None = None, *, workers: int = 1) -> None:
         self.limits = limits or Limits()
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._turns = Turns(workers, self.limits.seconds)
         self._workers = [_Worker(self.limits) for _ in range(workers)]
-        for each in self._workers:
-            self._idle.put(each)
+        self._idle = list(self._workers)
         if sys.version_info < (3, 11):
             _say_that_values_are_unlimited()
 
-    def run(self, database: Path, sql: str) -> Result:
-        """Run one query on a database file; what goes wrong with it is in the result.
+    def run(self, database: Path, sql: str, *, stop: threading.Event | None = None) -> Result:
+        """Run one query on a database file; see :meth:`Execution.run`.
 
         Raises:
             UserError: there is no such file.
         """
         if not database.is_file():
             raise UserError(f"{database}: no such database file")
-        mine = self._idle.get()
+        if error := self._turns.enter(stop):
+            return Result(error=error)
+        # The one that was used last first: the others are started only when they are needed.
+        mine = self._idle.pop()
         try:
-            return mine.run(database, sql)
+            return mine.run(database, sql, stop)
         finally:
-            self._idle.put(mine)
+            self._idle.append(mine)
+            self._turns.leave()
 
     def close(self) -> None:
         """End the processes."""
@@ -129,39 +142,30 @@ class _Worker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, database: Path, sql: str) -> Result:
+    def run(self, database: Path, sql: str, stop: threading.Event | None) -> Result:
         limits = self._limits
         process = self._running()
         assert process.stdin is not None and process.stdout is not None
-        late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(limits.seconds + GRACE_SECONDS, kill)
-        timer.daemon = True
         start = time.monotonic()
-        timer.start()
-        answered = False
+        watch = Watch(limits.seconds, stop, [process.kill])
+        reply = None
         try:
             request = (str(database), sql, limits.seconds, limits.rows, limits.bytes)
             worker.write_frame(process.stdin, marshal.dumps(request))
             reply = worker.read_frame(process.stdout)
-            answered = reply is not None
         except (BrokenPipeError, ConnectionResetError):
-            reply = None
+            pass
         finally:
-            timer.cancel()
+            ended = watch.finish()
             # Killed in the very moment of its answer, or left by Ctrl-C in the middle of one: it is of no more use.
-            if late.is_set() or not answered:
+            if ended or reply is None:
                 self.stop()
-        if reply is not None:
+        if reply is not None and ended != STOPPED:
             columns, rows, truncated, seconds, error = marshal.loads(reply)
             return Result(columns, rows, truncated, seconds, error)
         seconds = time.monotonic() - start
-        if late.is_set():
-            return Result(seconds=seconds, error=f"timeout: killed after {limits.seconds:g} s")
+        if ended:
+            return Result(seconds=seconds, error=ended)
         if process.returncode == worker.OUT_OF_MEMORY:
             return Result(seconds=seconds, error="memory: the result needs more memory than it may have")
         return Result(seconds=seconds, error=f"the process that ran the query died (status {process.returncode})")
@@ -195,19 +199,21 @@ class _File:
 
     dialect = "sqlite"
 
-    def __init__(self, database: Path, limits: Limits) -> None:
+    def __init__(self, database: Path, limits: Limits, workers: int) -> None:
         self._database = database
-        self._runner = Runner(limits)
+        self._runner = Runner(limits, workers=workers)
 
-    def run(self, sql: str) -> Result:
-        return self._runner.run(self._database, sql)
+    def run(self, sql: str, *, stop: threading.Event | None = None) -> Result:
+        return self._runner.run(self._database, sql, stop=stop)
 
     def close(self) -> None:
         self._runner.close()
 
 
-def open_runner(database: str | Path, limits: Limits | None = None) -> Execution:
+def open_runner(database: str | Path, limits: Limits | None = None, *, workers: int = 1) -> Execution:
     """Open a database to run queries on: a path, ``sqlite:///path``, or a URL of MySQL, MariaDB or PostgreSQL.
+
+    ``workers`` queries run at a time: so many processes that read the file, or connections to the server.
 
     Raises:
         UserError: there is no such file, the server cannot be reached, or its driver is not installed.
@@ -216,8 +222,8 @@ def open_runner(database: str | Path, limits: Limits | None = None) -> Execution
     if "://" in text and not text.startswith("sqlite:"):
         from sqlfocus.execution.server import ServerRunner  # SQLAlchemy, which no SQLite user waits for
 
-        return ServerRunner(text, limits or Limits())
+        return ServerRunner(text, limits or Limits(), workers)
     path = Path(text.removeprefix("sqlite:///")).expanduser()
     if not path.is_file():
         raise UserError(f"{path}: no such database file")
-    return _File(path, limits or Limits())
+    return _File(path, limits or Limits(), workers)

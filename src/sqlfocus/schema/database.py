@@ -14,10 +14,11 @@ from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from sqlfocus.errors import UserError
+from sqlfocus.schema.batches import allow_several
 from sqlfocus.schema.connect import connect, open_engine, place, reason
 from sqlfocus.schema.ddl import table_comments
 from sqlfocus.schema.mschema import MAX_VALUES, Column, Database, ForeignKey, Table, pick_names, without_keys_to
-from sqlfocus.schema.sampling import Source, limit_time, sample
+from sqlfocus.schema.sampling import Source, limit_time, sample_all
 
 _SYSTEM = {
     "sqlite": (),
@@ -49,6 +50,7 @@ def read_database(
         UserError: no connection, no such schema or a system schema, no such table, or nothing that can be read.
     """
     engine, dialect = open_engine(url)
+    allow_several(engine)
     try:
         with connect(engine) as connection, warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # on types that SQLAlchemy does not know; we name them ourselves
@@ -106,9 +108,11 @@ class _Reader:
         comments = self._comments(readable)
         limit_time(self.connection)
         tables: list[Table] = []
-        for name in readable:
-            typed = [(column["name"], column["type"]) for column in columns[name]]
-            samples = sample(self.connection, Source(name, typed, self.schema, name in views), max_values)
+        sources = [
+            Source(name, [(column["name"], column["type"]) for column in columns[name]], self.schema, name in views)
+            for name in readable
+        ]
+        for name, samples in zip(readable, sample_all(self.connection, sources, max_values), strict=True):
             self.warnings += samples.warnings
             if not samples.examples:
                 continue

@@ -1,4 +1,4 @@
-"""Sample values: one bounded statement a table, and what to do where a table or a column cannot be read."""
+"""Sample values: bounded statements, many tables' at once, and what to do where a table or column cannot be read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sqlfocus.errors import UserError
+from sqlfocus.schema.batches import fetch_all
 from sqlfocus.schema.connect import place, reason
 from sqlfocus.schema.values import choose_values, read_at_most
 
@@ -21,6 +22,8 @@ from sqlfocus.schema.values import choose_values, read_at_most
 SQLITE_ROWS = 10_000
 # Of a server's tables and of all views so many rows are read, for all columns together.
 ROWS = 1_000
+# So many of them come first; they have values enough for most columns. Drivers written in Python take most of the time.
+_FIRST_ROWS = 10
 # A view may have to read all of a big table to give its first row.
 SECONDS = 10
 # Longer values are never shown; no need to fetch them whole.
@@ -56,6 +59,56 @@ class Samples:
 
     examples: dict[str, tuple[str, ...]]
     warnings: list[str]
+
+
+def sample_all(connection: Connection, sources: Sequence[Source], max_values: int) -> list[Samples]:
+    """:func:`sample` of each source, in their order. A server's tables are read together, in few round trips.
+
+    Raises:
+        UserError: the connection is lost.
+    """
+    found: dict[int, Samples] = {}
+    if connection.dialect.name != "sqlite":
+        together = [i for i, source in enumerate(sources) if source.columns and not source.is_view]
+        values = _first_of_all(connection, [sources[i] for i in together], read_at_most(max_values))
+        for i, listed in zip(together, values, strict=True):
+            if listed is not None:
+                found[i] = Samples(*_chosen(connection, sources[i], sources[i].columns, listed, max_values))
+    return [found[i] if i in found else sample(connection, source, max_values) for i, source in enumerate(sources)]
+
+
+def _first_of_all(connection: Connection, sources: Sequence[Source], count: int) -> list[list[list[Any]] | None]:
+    """What :func:`_first` gives of each source, or None where that fails.
+
+    The first rows of all columns, and for columns that then have too few values the further rows of these alone.
+    """
+    few = min(max(_FIRST_ROWS, 2 * count), ROWS) if count else 0
+    first = fetch_all(connection, [_select(connection, source, source.columns, few) for source in sources])
+    values: list[list[list[Any]] | None] = [None if rows is None else _by_column(rows, count) for rows in first]
+    short: dict[int, list[int]] = {}
+    for i, (source, rows, listed) in enumerate(zip(sources, first, values, strict=True)):
+        if rows and listed and len(rows) == few < ROWS:
+            columns = [
+                number
+                for number, (_, type_) in enumerate(source.columns)
+                if len(listed[number]) < count and not isinstance(type_, types.LargeBinary)
+            ]
+            if columns:
+                short[i] = columns
+    statements = [_further(connection, sources[i], [sources[i].columns[c] for c in short[i]]) for i in short]
+    for i, rows in zip(short, fetch_all(connection, statements), strict=True):
+        if rows is None:
+            values[i] = None
+            continue
+        listed = values[i] or []
+        for number, found in zip(short[i], _by_column(rows, count), strict=False):
+            listed[number] = found
+    return values
+
+
+def _by_column(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
+    """The first ``count`` distinct values of each column of ``rows``; none for no rows."""
+    return [_first_distinct(column, count) for column in zip(*rows, strict=True)]
 
 
 def sample(connection: Connection, source: Source, max_values: int) -> Samples:
@@ -120,21 +173,27 @@ def _out_of_time(error: BaseException) -> bool:
     return any(code in codes for code in ("57014", 1969, 3024, "interrupted"))
 
 
-def _choose(
-    connection: Connection,
-    source: Source,
-    columns: Sequence[TypedName],
-    max_values: int,
-) -> _Chosen:
+def _choose(connection: Connection, source: Source, columns: Sequence[TypedName], max_values: int) -> _Chosen:
     count = read_at_most(max_values)
     exact = connection.dialect.name == "sqlite" and not source.is_view and count
     with _time_limit(connection):
         found = (
             _distinct(connection, source.name, columns, count) if exact else _first(connection, source, columns, count)
         )
+    return _chosen(connection, source, columns, found, max_values)
+
+
+def _chosen(
+    connection: Connection,
+    source: Source,
+    columns: Sequence[TypedName],
+    found: Sequence[Sequence[Any]],
+    max_values: int,
+) -> _Chosen:
+    """Of the first distinct values of each column those to show; no column's ``found`` says that there are no rows."""
     examples: dict[str, tuple[str, ...]] = {}
     notes: list[str] = []
-    for (name, type_), values in zip(columns, found, strict=True):
+    for (name, type_), values in zip(columns, found or [[] for _ in columns], strict=True):
         where = f"{source.label}.{name}"
         if connection.dialect.name == "sqlite":
             try:
@@ -180,18 +239,42 @@ def _distinct(connection: Connection, table: str, columns: Sequence[TypedName], 
 
 def _first(connection: Connection, source: Source, columns: Sequence[TypedName], count: int) -> list[list[Any]]:
     """The first ``count`` distinct values of each column among the table's first rows."""
-    table = sa.table(source.name, *(sa.column(name) for name, _ in columns), schema=source.schema)
-    selected = [_selected(table.c[name], type_) for name, type_ in columns]
-    rows = connection.execute(sa.select(*selected).select_from(table).limit(ROWS if count else 0)).fetchall()
-    return [_first_distinct((row[i] for row in rows), count) for i in range(len(columns))]
+    statement = _select(connection, source, columns, ROWS if count else 0)
+    return _by_column(
+        connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).fetchall(), count
+    )
 
 
-def _selected(column: sa.ColumnElement[Any], type_: types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
+def _select(connection: Connection, source: Source, columns: Sequence[TypedName], rows: int) -> str:
+    """The statement for a table's first rows."""
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    table = ".".join(quoted(name) for name in (source.schema, source.name) if name)
+    if connection.dialect.name in ("mysql", "mariadb") and not source.is_view:
+        # An index that has all the columns asked for is read in their place, and has equal values side by side.
+        table += " USE INDEX ()"
+    selected = (f"{_selected(quoted(name), type_)} AS c{number}" for number, (name, type_) in enumerate(columns))
+    return f"SELECT {', '.join(selected)} FROM {table} LIMIT {rows}"
+
+
+def _further(connection: Connection, source: Source, columns: Sequence[TypedName]) -> str:
+    """The statement for the first rows of columns with few values; the rows may come without their duplicates."""
+    select = _select(connection, source, columns, ROWS)
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        return select  # DISTINCT would give the rows another order
+    # These databases give distinct rows in the order of the first of each. Their DISTINCT takes texts that differ in
+    # case for equal; with the texts' own bytes beside them only equal ones are.
+    names = [f"c{number}" for number in range(len(columns))]
+    texts = [name for name, (_, type_) in zip(names, columns, strict=True) if isinstance(type_, types.String)]
+    names += [f"CRC32(CONCAT_WS(',', {', '.join(f'HEX({name})' for name in texts)}))"] if texts else []
+    return f"SELECT DISTINCT {', '.join(names)} FROM ({select}) AS first_rows"
+
+
+def _selected(column: str, type_: types.TypeEngine[Any]) -> str:
     if isinstance(type_, types.LargeBinary):  # permission is asked for, the bytes are not fetched
-        return sa.case((column.is_(None), None), else_=None)
+        return f"CASE WHEN {column} IS NULL THEN NULL END"
     is_text = isinstance(type_, types.String) and not isinstance(type_, types.Enum)
     if is_text and not 0 < (getattr(type_, "length", None) or 0) <= _LONGEST_TEXT:
-        return sa.func.substr(column, 1, _LONGEST_TEXT)
+        return f"substr({column}, 1, {_LONGEST_TEXT})"
     return column
 
 
