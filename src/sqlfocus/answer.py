@@ -6,7 +6,9 @@ the guard wrote anew is run.
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,9 +16,10 @@ from typing import Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from sqlfocus.corpus.prompt import Prompt, PromptTemplate
+from sqlfocus.corpus.prompt import DIALECT_NAMES, Prompt, PromptTemplate
 from sqlfocus.execution.guard import Permit, check
 from sqlfocus.execution.runner import Result
+from sqlfocus.inference.constraint.names import Names
 from sqlfocus.inference.engine import Completion, Engine
 from sqlfocus.schema.mschema import Database
 
@@ -52,6 +55,22 @@ class Answer:
     sql: str
     permit: Permit
     result: Result | None = None
+    fault: str = ""
+    """What is wrong with it: no SQL, SQL that may not run or names what is not there, or does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a question was answered.
+
+    ``attempts`` are the answers in their order: one, or two where the first was faulty and went back to the model;
+    ``completions`` is all that the model wrote, and ``model_seconds`` the time that took.
+    """
+
+    answer: Answer
+    attempts: tuple[Answer, ...]
+    completions: tuple[Completion, ...]
+    model_seconds: float
 
 
 TEMPERATURE = 0.7
@@ -63,6 +82,44 @@ def answer(
 ) -> Answer:
     """Answer one question; see :func:`answer_all`."""
     return answer_all(engine, template, [request], max_new_tokens=max_new_tokens, candidates=candidates)[0]
+
+
+REPAIR = "{fault}\nWrite the corrected {dialect} query. Reply with the SQL only."
+"""What the model is told of a faulty answer."""
+
+
+def answer_with_repair(
+    engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256, candidates: int = 1
+) -> Trace:
+    """Answer one question; an answer that is faulty goes back to the model once, with what is wrong with it.
+
+    The second answer is taken where it has no fault, else the first one stays.
+    """
+    prompt = _prompt(template, request)
+    first, completions, seconds = _attempt(engine, prompt, request, max_new_tokens, candidates)
+    if not first.fault:
+        return Trace(first, (first,), completions, seconds)
+    said = REPAIR.format(fault=first.fault, dialect=DIALECT_NAMES[request.dialect])
+    again = prompt.followed_by(template.answer(first.sql or first.completion), said)
+    second, more, longer = _attempt(engine, again, request, max_new_tokens, candidates)
+    return Trace(first if second.fault else second, (first, second), completions + more, seconds + longer)
+
+
+def _attempt(
+    engine: Engine, prompt: Prompt, request: Request, max_new_tokens: int, candidates: int
+) -> tuple[Answer, tuple[Completion, ...], float]:
+    """One answer to a prompt, all that was written for it, and how long that took, running it left out."""
+    answers: list[tuple[Answer, tuple[Completion, ...], float]] = []
+    start = time.perf_counter()
+
+    def done(_place: int, completions: Sequence[Completion]) -> None:
+        seconds = time.perf_counter() - start
+        answers.append((_chosen(request, completions), tuple(completions), seconds))
+
+    complete_all(
+        engine, [prompt], done, max_new_tokens=max_new_tokens, databases=[request.database], candidates=candidates
+    )
+    return answers[0]
 
 
 def answer_all(
@@ -81,19 +138,11 @@ def answer_all(
 
     ``on_done`` is called with each question's place and answer, as soon as it is answered.
     """
-    prompts = [
-        template.prompt(
-            schema=request.schema, question=request.question, evidence=request.evidence, dialect=request.dialect
-        )
-        for request in requests
-    ]
+    prompts = [_prompt(template, request) for request in requests]
     answers: dict[int, Answer] = {}
 
-    def done(place: int, texts: Sequence[str]) -> None:
-        request = requests[place]
-        answers[place] = choose(
-            [finish(request.question, text, dialect=request.dialect, run=request.run) for text in texts]
-        )
+    def done(place: int, completions: Sequence[Completion]) -> None:
+        answers[place] = _chosen(requests[place], completions)
         if on_done is not None:
             on_done(place, answers[place])
 
@@ -102,23 +151,38 @@ def answer_all(
     return [answers[place] for place in range(len(requests))]
 
 
+def _prompt(template: PromptTemplate, request: Request) -> Prompt:
+    return template.prompt(
+        schema=request.schema, question=request.question, evidence=request.evidence, dialect=request.dialect
+    )
+
+
+def _chosen(request: Request, completions: Sequence[Completion]) -> Answer:
+    return choose(
+        [
+            finish(request.question, one.text, dialect=request.dialect, run=request.run, database=request.database)
+            for one in completions
+        ]
+    )
+
+
 def complete_all(
     engine: Engine,
     prompts: Sequence[Prompt],
-    tell: Callable[[int, Sequence[str]], None],
+    tell: Callable[[int, Sequence[Completion]], None],
     *,
     max_new_tokens: int,
     databases: Sequence[Database | None],
     candidates: int = 1,
 ) -> None:
     """Complete prompts; ``tell`` is called with each one's place and its candidates, the greedy one first."""
-    texts: dict[int, dict[int, str]] = {}
+    written: dict[int, dict[int, Completion]] = {}
 
     def done(number: int, completion: Completion) -> None:
         place, candidate = divmod(number, candidates)
-        texts.setdefault(place, {})[candidate] = completion.text
-        if len(texts[place]) == candidates:
-            found = texts.pop(place)
+        written.setdefault(place, {})[candidate] = completion
+        if len(written[place]) == candidates:
+            found = written.pop(place)
             tell(place, [found[candidate] for candidate in range(candidates)])
 
     engine.complete(
@@ -155,12 +219,39 @@ def _meaning(result: Result) -> tuple[Any, ...]:
     return tuple(sorted(rows))
 
 
-def finish(question: str, completion: str, *, dialect: str = "sqlite", run: Run | None = None) -> Answer:
-    """The second half of the path: from what a model wrote to rows."""
+def finish(
+    question: str,
+    completion: str,
+    *,
+    dialect: str = "sqlite",
+    run: Run | None = None,
+    database: Database | None = None,
+) -> Answer:
+    """The second half of the path: from what a model wrote to rows.
+
+    With ``database`` only its tables may be read, and SQL that is not run is held to its columns too.
+    """
     sql = extract_sql(completion, dialect=dialect)
-    permit = check(sql, dialect=dialect) if sql else Permit(False, "the answer holds no SQL", parsed=False)
-    result = run(permit.sql) if permit.allowed and run is not None else None
-    return Answer(question, completion, sql, permit, result)
+    if not sql:
+        permit = Permit(False, "the answer holds no SQL", parsed=False)
+        return Answer(question, completion, sql, permit, fault=permit.reason)
+    permit = check(sql, dialect=dialect, database=database)
+    if not permit.allowed:
+        return Answer(question, completion, sql, permit, fault=permit.reason)
+    if run is None:
+        return Answer(question, completion, sql, permit, fault=_misnamed(database, sql) if database else "")
+    result = run(permit.sql)
+    return Answer(question, completion, sql, permit, result, result.error)
+
+
+def _misnamed(database: Database, sql: str) -> str:
+    """What a query names that is not there, or ""."""
+    return _names(database).wrong(sql, whole=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _names(database: Database) -> Names:
+    return Names(database)
 
 
 # ---- from a model's text to SQL ----

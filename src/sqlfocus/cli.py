@@ -27,6 +27,7 @@ VERBS = {
     "evaluate": "measure models by executing their SQL",
     "merge": "merge an adapter into its base (python utils/model_merge.py)",
     "ask": "ask a database a question",
+    "serve": "serve the API and the page (python -m app)",
     "sample": "build the sample database, an online shop (SQLite)",
     "demo": "run the whole chain on a sample database with a small model",
 }

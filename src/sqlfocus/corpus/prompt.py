@@ -11,7 +11,7 @@ Ollama's does not, and the same question would become different tokens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlfocus.errors import UserError
@@ -21,19 +21,26 @@ DIALECT_NAMES = {"sqlite": "SQLite", "mysql": "MySQL", "postgres": "PostgreSQL"}
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A system message and a user message.
+    """A system message, if any, and a user message; then, in turn, what the assistant and the user went on to say.
 
     The first ``shared`` characters of ``user`` are those of all questions on the database in one template, and what
     engines compute once.
     """
 
-    system: str
+    system: str | None
     user: str
     shared: int = 0
+    turns: tuple[str, ...] = ()
 
     def messages(self) -> list[dict[str, str]]:
         """The chat messages, in the form that tokenizers and OpenAI-compatible servers take."""
-        return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
+        texts = [(role, text) for role, text in (("system", self.system), ("user", self.user)) if text is not None]
+        texts += [("user" if place % 2 else "assistant", text) for place, text in enumerate(self.turns)]
+        return [{"role": role, "content": text} for role, text in texts]
+
+    def followed_by(self, answer: str, reply: str) -> Prompt:
+        """The conversation with the assistant's answer and what the user says to that."""
+        return replace(self, turns=(*self.turns, answer, reply))
 
 
 class PromptTemplate(Protocol):

@@ -149,7 +149,7 @@ def engine_predictor(
                 template.prompt(schema=schema, question=one.question, evidence=one.evidence, dialect=one.dialect)
                 for one, schema in pairs
             ],
-            lambda number, texts: tell(places[number], texts),
+            lambda number, written: tell(places[number], [one.text for one in written]),
             max_new_tokens=max_new_tokens,
             databases=[database(schema, one.dialect) if constrained else None for one, schema in pairs],
             candidates=candidates,

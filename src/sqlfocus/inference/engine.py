@@ -21,6 +21,11 @@ class Completion:
     """False where the limit on new tokens cut the text."""
     cut_short: bool = False
     """True where the text was ended for the model, which would have gone on, so that it is a whole query."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """How many of the prompt's tokens were not computed for it, since they had been for an earlier one."""
+    waited: float = 0.0
+    """Seconds until the engine had a place for it."""
 
 
 class Engine(Protocol):
@@ -38,6 +43,7 @@ class Engine(Protocol):
         temperatures: Sequence[float] | None = None,
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
+        on_text: Callable[[int, str], None] | None = None,
     ) -> list[Completion]:
         """Complete each prompt; the answers come in the prompts' order.
 
@@ -48,5 +54,18 @@ class Engine(Protocol):
         ``databases`` left out, in whatever the model writes.
 
         ``on_done`` is called with the place of each prompt, and what was written, as soon as it is completed.
+        ``on_text`` is called, in whatever thread, with a place and all that is written there so far; where a database
+        holds the answer, it may be taken back.
         """
+        ...
+
+    def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
+        """Make ready for a database, so that the first question on it is quick too.
+
+        What its prompts share is computed and kept; returns how many tokens that is, 0 where it is not known.
+        """
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """For metrics: names and what has been counted so far."""
         ...

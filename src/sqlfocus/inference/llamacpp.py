@@ -108,6 +108,7 @@ class LlamaCppNetwork:
         self._free = list(range(slots, slots + PREFIXES_HELD))
         self._behind: list[_Held | None] = [None] * slots
         self._own, self._room = [0] * slots, [0] * slots
+        self._computed = 0  # tokens of prefixes so far
 
     def close(self) -> None:
         """Free the model and its memory."""
@@ -127,8 +128,9 @@ class LlamaCppNetwork:
         for tokens in [tokens for tokens, held in self._held.items() if not held.branches]:
             self._release(self._held.pop(tokens))
 
-    def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
+    def open(self, slot: int, prefix: Sequence[int], room: int) -> int:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
+        before = self._computed
         self.leave(slot)
         held = self._hold(tuple(prefix), room) if prefix else None
         if held is None:
@@ -138,6 +140,7 @@ class LlamaCppNetwork:
         if held is not None:
             held.branches += 1
             self._library.llama_memory_seq_cp(self._memory, held.sequence, slot, 0, held.length)
+        return self._computed - before
 
     def leave(self, slot: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
@@ -196,6 +199,7 @@ class LlamaCppNetwork:
             if self._restore(state, sequence):
                 return state
             path.unlink(missing_ok=True)  # not whole: it is made anew
+        self._computed += len(tokens)
         self._decode([(sequence, place, token, False) for place, token in enumerate(tokens)])
         size = self._library.llama_state_seq_get_size(self._context, sequence)
         buffer = (ctypes.c_uint8 * size)()

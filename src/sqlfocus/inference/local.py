@@ -48,6 +48,7 @@ class LocalEngine:
         temperatures: Sequence[float] | None = None,
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
+        on_text: Callable[[int, str], None] | None = None,
     ) -> list[Completion]:
         """See :class:`sqlfocus.inference.engine.Engine`."""
         completions: dict[int, Completion] = {}
@@ -56,6 +57,10 @@ class LocalEngine:
             completions[index] = self._completion(job)
             if on_done is not None:
                 on_done(index, completions[index])
+
+        def written(index: int, job: Job) -> None:
+            if on_text is not None:
+                on_text(index, self._text(job))
 
         jobs = []
         for index, prompt in enumerate(prompts):
@@ -71,17 +76,14 @@ class LocalEngine:
                     temperature=temperatures[index] if temperatures else 0.0,
                     random=np.random.default_rng((seed, index)),
                     on_done=functools.partial(done, index),
+                    on_step=functools.partial(written, index) if on_text is not None else None,
                 )
             )
         self.scheduler.run(jobs)
         return [completions[index] for index in range(len(jobs))]
 
     def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
-        """Make ready for a database, so that the first question is quick too.
-
-        What its prompts share is computed and kept, unless it was; returns how many tokens that is. With ``database``
-        also what holds answers to it is made.
-        """
+        """See :class:`sqlfocus.inference.engine.Engine`; with ``database``, what holds answers to it is made too."""
         tokens, shared = read_prompt(self.tokenizer, prompt)
         self.scheduler.run([Job(tokens, shared, 0)])
         if database is not None:
@@ -90,11 +92,33 @@ class LocalEngine:
             self._vocabulary.prepare()
         return shared
 
+    def counters(self) -> dict[str, int]:
+        """See :class:`sqlfocus.inference.engine.Engine`."""
+        scheduler = self.scheduler
+        return {
+            "steps": scheduler.steps,
+            "tokens": scheduler.tokens,
+            "tokens_drafted": scheduler.drafted,
+            "tokens_accepted": scheduler.accepted,
+            **self.network.prefixes.counters(),
+        }
+
     def _completion(self, job: Job) -> Completion:
-        finished = bool(job.answer) and job.answer[-1] == self.end
-        text = self.tokenizer.decode(job.answer[:-1] if finished else job.answer, skip_special_tokens=True)
+        return Completion(
+            self._text(job),
+            len(job.answer),
+            bool(job.answer) and job.answer[-1] == self.end,
+            job.guide is not None and job.guide.cut_short,
+            prompt_tokens=len(job.tokens),
+            cached_tokens=job.prefix - job.computed,
+            waited=job.waited,
+        )
+
+    def _text(self, job: Job) -> str:
+        answer = job.answer[:-1] if job.answer and job.answer[-1] == self.end else job.answer
+        text = self.tokenizer.decode(answer, skip_special_tokens=True)
         assert isinstance(text, str)
-        return Completion(text, len(job.answer), finished, job.guide is not None and job.guide.cut_short)
+        return text
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -47,6 +48,8 @@ class RemoteEngine:
             raise UserError(f"{self.url}: it has {', '.join(known) or 'no model'}; name one: {self.url}#NAME")
         self.name = name or known[0]
         self._told = False
+        self._asked = self._tokens = self._cached = 0
+        self._counting = threading.Lock()
 
     def complete(
         self,
@@ -57,6 +60,7 @@ class RemoteEngine:
         temperatures: Sequence[float] | None = None,
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
+        on_text: Callable[[int, str], None] | None = None,
     ) -> list[Completion]:
         """See :class:`sqlfocus.inference.engine.Engine`.
 
@@ -78,12 +82,22 @@ class RemoteEngine:
                 for future in as_completed(asked):
                     place = asked[future]
                     completions[place] = future.result()
+                    if on_text is not None:
+                        on_text(place, completions[place].text)
                     if on_done is not None:
                         on_done(place, completions[place])
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [completions[place] for place in range(len(prompts))]
+
+    def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
+        """See :class:`sqlfocus.inference.engine.Engine`; the server keeps what it keeps."""
+        return self._ask(prompt, 1, 0.0, 0).prompt_tokens
+
+    def counters(self) -> dict[str, int]:
+        """See :class:`sqlfocus.inference.engine.Engine`: what the server said of its answers."""
+        return {"steps": self._asked, "tokens": self._tokens, "prompt_tokens_cached": self._cached}
 
     def _ask(self, prompt: Prompt, most: int, temperature: float, seed: int) -> Completion:
         body = {
@@ -97,10 +111,17 @@ class RemoteEngine:
         try:
             choice = answer["choices"][0]
             text = choice["message"]["content"] or ""
-            tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
+            usage = answer.get("usage") or {}
+            tokens, read = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("completion", "prompt"))
+            cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
         except (KeyError, IndexError, TypeError) as error:
             raise UserError(f"{self.url}: its answer is no chat completion ({first_line(error)})") from error
-        return Completion(str(text), tokens, choice.get("finish_reason") == "stop")
+        finished = choice.get("finish_reason") == "stop"
+        with self._counting:
+            self._asked += 1
+            self._tokens += tokens
+            self._cached += cached
+        return Completion(str(text), tokens, finished, prompt_tokens=read, cached_tokens=cached)
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:

@@ -8,16 +8,18 @@ gives an answer as many tokens as the draft was right, and one more.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from sqlfocus.errors import UserError
 from sqlfocus.inference.constraint.guide import Guide
 from sqlfocus.inference.drafts import LONGEST_DRAFT, Followers, History, draft
+from sqlfocus.inference.prefixes import PrefixCache
 
 BEGIN = -1
 """Stands before an answer's first token in what drafts are made from."""
@@ -47,11 +49,15 @@ class Network(Protocol):
 
     slots: int
     """How many branches there can be."""
+    prefixes: PrefixCache[Any]
+    """What is kept of prefixes."""
     draft_cost: float
     """What one token more in a pass costs, over a pass of one token."""
 
-    def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
+    def open(self, slot: int, prefix: Sequence[int], room: int) -> int:
         """Begin a branch of up to ``room`` tokens behind a prefix, which is computed if it is not kept.
+
+        Returns how many tokens were computed for that.
 
         Raises:
             NoRoom: this has to wait until other branches are done; where there are none, it cannot be done.
@@ -107,7 +113,14 @@ class Job:
     done: bool = False
     error: UserError | None = None
     on_done: Callable[[Job], None] | None = None
+    on_step: Callable[[Job], None] | None = None
+    """Called after each step, in the thread that drives."""
     slot: int = -1
+    computed: int = 0
+    """How many tokens of the prefix were computed for this answer."""
+    asked: float = field(default_factory=time.perf_counter)
+    waited: float = 0.0
+    """Seconds until there was a slot."""
     held: int = 0
     """How many of the branch's own tokens the network holds."""
     pending: Sequence[int] = ()
@@ -223,7 +236,8 @@ class Scheduler:
             job.pending = job.tokens[job.prefix :]
             try:
                 room = len(job.pending) + job.most + LONGEST_DRAFT
-                self.network.open(self._free[-1], job.tokens[: job.prefix], room)
+                begun = time.perf_counter()
+                job.computed = self.network.open(self._free[-1], job.tokens[: job.prefix], room)
             except UserError as error:
                 if self._active and isinstance(error, NoRoom):
                     with self._changed:
@@ -232,6 +246,7 @@ class Scheduler:
                 self._done(job, error)
                 continue
             job.slot = self._free.pop()
+            job.waited = begun - job.asked
             self._active.append(job)
             if job.most < 1:
                 self._finish(job)
@@ -284,6 +299,8 @@ class Scheduler:
                     unseen.append(token)
         self.drafted += len(guess)
         self.accepted += right
+        if job.on_step is not None:
+            job.on_step(job)
         if over:
             self._finish(job)
             return

@@ -48,11 +48,14 @@ class TransformersNetwork:
         self.folder = folder
         self.prefixes = PrefixCache[Prefix](prefix_bytes, size=lambda prefix: prefix.bytes)
         self._branches = Branches(slots, decoder.device)
+        self._computed = 0  # tokens of prefixes so far
 
-    def open(self, slot: int, prefix: Sequence[int], room: int) -> None:
+    def open(self, slot: int, prefix: Sequence[int], room: int) -> int:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
+        before = self._computed
         kept = self.prefixes.get(prefix, functools.partial(self._prefix, prefix)) if prefix else NO_PREFIX
         self._branches.open(slot, kept)
+        return self._computed - before
 
     def leave(self, slot: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
@@ -85,6 +88,7 @@ class TransformersNetwork:
                 return Prefix(tuple((saved[f"{layer}.k"], saved[f"{layer}.v"]) for layer in range(len(saved) // 2)))
             except (SafetensorError, KeyError, OSError):
                 path.unlink(missing_ok=True)  # not whole: it is made anew
+        self._computed += len(tokens)
         made = self.decoder.prefix(torch.tensor(tokens, device=self.decoder.device))
         if self.folder is not None:
             tensors = {

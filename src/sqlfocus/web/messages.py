@@ -130,7 +130,7 @@ class ResultColumn(Message):
 class Chart(Message):
     """A chart that suits a result: columns by their places, to be drawn by whoever shows it."""
 
-    kind: Literal["bar", "line", "scatter", "pie"]
+    kind: Literal["bar", "line", "scatter"]
     x: int
     y: list[int]
 

@@ -1,0 +1,135 @@
+"""``sqlfocus serve`` (``python -m app``): the service, an API and a page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlfocus.commands.ask import CANDIDATES_HELP
+
+if TYPE_CHECKING:
+    from sqlfocus.web.live import LiveDatabase
+
+ENGINES = ("auto", "transformers", "llamacpp", "openai")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--host", default="localhost", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=4060, help="port to listen on (%(default)s)")
+    parser.add_argument(
+        "--model",
+        help="adapter, merged model, base, GGUF file, or the URL of a server's /v1 (the newest in new-model/, else in "
+        "save-model/)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="what runs the model: openai asks the server that --model is the URL of; auto takes llama.cpp for a GGUF "
+        "file where it is installed (%(default)s)",
+    )
+    parser.add_argument(
+        "--enable_mschema", action="store_true", help="connect to the databases of --config and read their schemas"
+    )
+    parser.add_argument(
+        "--config", type=Path, default=Path("config/config.ini"), help="which databases to connect to (%(default)s)"
+    )
+    parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--free", action="store_true", help="let the model write what it will, not only valid SQL")
+    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
+    parser.add_argument(
+        "--queue", type=int, default=64, metavar="N", help="questions under way at most; others get a 503 (%(default)s)"
+    )
+    parser.add_argument(
+        "--feedback_file",
+        type=Path,
+        default=Path("output/feedback.jsonl"),
+        help="where people's verdicts on answers are kept (%(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    from sqlfocus.errors import UserError
+
+    _check(args)
+    try:
+        from sqlfocus.web.app import create_app
+        from sqlfocus.web.serving import SPARE_THREADS, bind, serve
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed: pip install 'sql-focus-finetune[serve]'") from error
+    from sqlfocus.models.newest import newest_model
+    from sqlfocus.models.record import max_values
+    from sqlfocus.web.config import read_config
+    from sqlfocus.web.live import Catalog, LiveDatabase
+    from sqlfocus.web.service import Service
+
+    model = args.model or str(newest_model())
+    settings = read_config(args.config) if args.enable_mschema else []
+    sockets = bind(args.host, args.port)
+    databases = [LiveDatabase(one, max_values=max_values(model)) for one in settings]
+    for database in databases:
+        for warning in database.known.database.warnings:
+            sys.stderr.write(f"warning: {database.name}: {warning}\n")
+    from sqlfocus.inference.loading import load_engine
+
+    engine, template = load_engine(
+        model,
+        engine="auto" if args.engine == "openai" else args.engine,
+        prompt_template=args.prompt_template,
+        save_prefixes=True,
+    )
+    service = Service(
+        *(engine, template, Catalog(databases)),
+        most_at_a_time=args.queue,
+        candidates=args.candidates,
+        constrained=not args.free,
+    )
+    app = create_app(service, review_file=args.feedback_file)
+    threading.Thread(target=service.warm, daemon=True).start()
+    _announce(args.host, sockets[0].getsockname()[1], model, databases)
+    serve(app, sockets, threads=args.queue + SPARE_THREADS, on_stop=service.close)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse flags that do not go together.
+
+    Raises:
+        UserError: with the first of them.
+    """
+    from sqlfocus.errors import UserError
+
+    if not 0 <= args.port < 65536:
+        raise UserError(f"--port {args.port}: a port is a number from 1 to 65535")
+    for name in ("candidates", "queue"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} {getattr(args, name)}: it has to be at least 1")
+    is_url = (args.model or "").startswith(("http://", "https://"))
+    if args.engine == "openai" and not is_url:
+        raise UserError("--engine openai asks a server: name it with --model http://HOST:PORT/v1")
+    if args.engine in ("transformers", "llamacpp") and is_url:
+        raise UserError(f"--model {args.model} is a server: leave out --engine {args.engine}")
+
+
+def _announce(host: str, port: int, model: str, databases: list[LiveDatabase]) -> None:
+    """Say what is served, and where."""
+    shown = f"[{host}]" if ":" in host else host
+    lines = [f"model     {model}"]
+    for database in databases:
+        known = database.known.database
+        chosen = ", chosen for each question" if database.linked else ""
+        lines.append(f"database  {database.name} ({database.dialect}, {len(known.tables)} tables{chosen})")
+    if not databases:
+        lines.append("database  none; requests bring their schema (--enable-mschema connects those of the config)")
+    lines += [f"page      http://{shown}:{port}/", f"API       http://{shown}:{port}/openapi.json", "Ctrl-C stops."]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        sys.stderr.write(
+            f"warning: whoever reaches {shown}:{port} may ask, and read what the database's user may read\n"
+        )

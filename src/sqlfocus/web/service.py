@@ -1,0 +1,271 @@
+"""What the service does, whoever asks: the API, the page, and clients of the Model Context Protocol."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlfocus.answer import Request, Trace, answer_with_repair
+from sqlfocus.corpus.prompt import PromptTemplate
+from sqlfocus.errors import UserError
+from sqlfocus.execution.guard import check
+from sqlfocus.execution.runner import Result
+from sqlfocus.inference.engine import Engine
+from sqlfocus.inference.scheduler import NoRoom
+from sqlfocus.schema.linking import Linker
+from sqlfocus.schema.lookup import hint
+from sqlfocus.schema.text import read_schema_text
+from sqlfocus.web.gate import Gate
+from sqlfocus.web.live import Catalog, LiveDatabase, Pick
+from sqlfocus.web.problems import ProblemError
+
+MAX_NEW_TOKENS = 256
+MOST_AT_A_TIME = 64
+"""Questions under way where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A query that ran: what the guard made of it, the tables it reads, and its result."""
+
+    sql: str
+    tables: tuple[str, ...]
+    result: Result
+
+
+@dataclass(slots=True)
+class Given:
+    """An answer with what was shown to the model and where the time went (seconds)."""
+
+    trace: Trace
+    pick: Pick
+    dialect: str
+    database: LiveDatabase | None
+    notes: list[str] = field(default_factory=list)
+    schema_seconds: float = 0.0
+    run_seconds: float = 0.0
+    total_seconds: float = 0.0
+
+    @property
+    def queue_seconds(self) -> float:
+        """How long it waited for a place in the engine."""
+        return sum(one.waited for one in self.trace.completions)
+
+
+class Service:
+    """A model, the databases that are connected, and a bound on how many ask at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        template: PromptTemplate,
+        catalog: Catalog | None = None,
+        *,
+        most_at_a_time: int = MOST_AT_A_TIME,
+        candidates: int = 1,
+        constrained: bool = True,
+        show_values: bool = True,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+    ) -> None:
+        self.engine = engine
+        self.template = template
+        self.catalog = catalog or Catalog()
+        self.gate = Gate(most_at_a_time)
+        # A folder's path is no one else's business.
+        self.model = Path(engine.name).name if Path(engine.name).exists() else engine.name
+        self.ready = threading.Event()
+        self._candidates = candidates
+        self._constrained = constrained
+        self._show_values = show_values
+        self._max_new_tokens = max_new_tokens
+        self._running: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def warm(self) -> None:
+        """Make ready: compute what each database's questions share, and read the values they may name."""
+        for database in self.catalog.all():
+            if not database.linked:
+                known = database.known
+                prompt = self.template.prompt(schema=known.text, question="", dialect=database.dialect)
+                self.engine.prefill(prompt, known.database if self._constrained else None)
+        self.ready.set()
+        for database in self.catalog.all():
+            database.read_values()
+
+    def database(self, name: str | None = None) -> LiveDatabase:
+        """A connected database by its name; the first, where none is given.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        try:
+            return self.catalog.get(name)
+        except KeyError as error:
+            raise ProblemError("no-database", str(error.args[0])) from error
+
+    def text2sql(
+        self,
+        question: str,
+        *,
+        schema_text: str | None = None,
+        evidence: str = "",
+        dialect: str | None = None,
+        database: str | None = None,
+    ) -> Given:
+        """A question to SQL, which is not run.
+
+        Where databases are connected, the schema is theirs; else ``schema_text`` is, M-Schema or DDL.
+
+        Raises:
+            ProblemError: there is no schema, it cannot be read, or the model fails.
+            Full: too many ask.
+        """
+        notes = []
+        live = None
+        begun = time.perf_counter()
+        if len(self.catalog) or database is not None:
+            live = self.database(database)
+            if schema_text is not None:
+                notes.append(f"db_schema was not used: the question was asked on the connected database {live.name}.")
+            pick, dialect = live.pick(question), live.dialect
+        elif not schema_text:
+            raise ProblemError(
+                "no-schema", "db_schema is missing: give M-Schema or DDL, or start the service with --enable-mschema"
+            )
+        else:
+            read = _read_schema(schema_text, dialect)
+            notes += [f"db_schema: {warning}" for warning in read.database.warnings[:10]]
+            linked = read.link(question)
+            pick = Pick(linked.database, linked.database.mschema(), linked.left_out, ())
+            dialect = linked.database.dialect
+        seconds = time.perf_counter() - begun
+        return self._answer(question, evidence, pick, dialect, live, notes, seconds)
+
+    def ask(self, question: str, *, evidence: str = "", database: str | None = None, name: str | None = None) -> Given:
+        """A question to a connected database, answered and run; ``name`` is what :meth:`stop` knows the run by.
+
+        Raises:
+            ProblemError: there is no such database, or the model fails.
+            Full: too many ask.
+        """
+        begun = time.perf_counter()
+        live = self.database(database)
+        pick = live.pick(question)
+        seconds = time.perf_counter() - begun
+        with self._stoppable(name) as stop:
+            return self._answer(question, evidence, pick, live.dialect, live, [], seconds, stop=stop)
+
+    def execute(self, sql: str, *, database: str | None = None, name: str | None = None) -> Executed:
+        """Run a query that the guard lets through; ``name`` is what :meth:`stop` knows the run by.
+
+        Raises:
+            ProblemError: there is no such database, the guard refuses, or the query fails.
+        """
+        live = self.database(database)
+        permit = check(sql, dialect=live.dialect, database=live.known.database)
+        if not permit.allowed:
+            raise ProblemError("sql-refused", permit.reason)
+        with self._stoppable(name) as stop:
+            result = live.execution.run(permit.sql, stop=stop)
+        if result.error:
+            raise ProblemError(_failure(result.error), result.error)
+        return Executed(permit.sql, permit.tables, result)
+
+    def stop(self, name: str) -> bool:
+        """Stop a run; returns whether there was one of that name."""
+        with self._lock:
+            event = self._running.get(name)
+        if event is not None:
+            event.set()
+        return event is not None
+
+    def close(self) -> None:
+        """Let go of databases."""
+        self.catalog.close()
+
+    def _answer(
+        self,
+        question: str,
+        evidence: str,
+        pick: Pick,
+        dialect: str,
+        live: LiveDatabase | None,
+        notes: list[str],
+        schema_seconds: float,
+        *,
+        stop: threading.Event | None = None,
+    ) -> Given:
+        ran = [0.0]
+
+        def run(sql: str) -> Result:
+            assert live is not None
+            begun = time.perf_counter()
+            try:
+                return live.execution.run(sql, stop=stop)
+            finally:
+                ran[0] += time.perf_counter() - begun
+
+        request = Request(
+            question,
+            pick.text,
+            _with_values(evidence, pick) if self._show_values else evidence,
+            dialect,
+            run if stop is not None else None,
+            pick.database if self._constrained else None,
+        )
+        begun = time.perf_counter()
+        with self.gate.place():
+            try:
+                trace = answer_with_repair(
+                    self.engine,
+                    self.template,
+                    request,
+                    max_new_tokens=self._max_new_tokens,
+                    candidates=self._candidates,
+                )
+            except NoRoom as error:
+                raise ProblemError("prompt-too-long", str(error)) from error
+            except UserError as error:
+                raise ProblemError("model-unavailable", str(error)) from error
+        total = schema_seconds + time.perf_counter() - begun
+        return Given(trace, pick, dialect, live, notes, schema_seconds, ran[0], total)
+
+    @contextmanager
+    def _stoppable(self, name: str | None) -> Iterator[threading.Event]:
+        event = threading.Event()
+        if name is None:
+            yield event
+            return
+        with self._lock:
+            if name in self._running:
+                raise ProblemError("bad-request", f"the id {name} is in use by a query that still runs")
+            self._running[name] = event
+        try:
+            yield event
+        finally:
+            with self._lock:
+                del self._running[name]
+
+
+def _with_values(evidence: str, pick: Pick) -> str:
+    return "; ".join(part for part in (evidence.strip(), hint(pick.values)) if part)
+
+
+def _failure(error: str) -> str:
+    """The kind of problem that a query's error is."""
+    if error.startswith("busy:"):
+        return "queue-full"
+    return "sql-stopped" if error.startswith(("timeout:", "memory:", "stopped:")) else "sql-failed"
+
+
+@functools.lru_cache(maxsize=64)
+def _read_schema(text: str, dialect: str | None) -> Linker:
+    try:
+        return Linker(read_schema_text(text, dialect=dialect))
+    except UserError as error:
+        raise ProblemError("bad-schema", str(error)) from error
