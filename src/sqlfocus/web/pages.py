@@ -1,8 +1,8 @@
 """The page: one HTML file, its scripts and styles, and the three libraries that a browser needs.
 
-Editor, table and chart are CodeMirror, AG Grid and ECharts, as ES modules that the package ``nicegui`` ships ready for a
-browser. NiceGUI itself is never imported: its folder is looked up, and these three folders alone are served. So the page
-works without a build and without a network.
+Editor, table and chart are CodeMirror, AG Grid and ECharts, as ES modules that the package ``nicegui`` ships ready for
+a browser. NiceGUI itself is never imported: its folder is looked up, and these three folders alone are served. So the
+page works without a build and without a network.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def bundles() -> dict[str, Path]:
 def index() -> Response:
     """The page.
 
-    Its policy lets scripts come from here alone, none of them inline. CodeMirror and AG Grid write style sheets of their
-    own into the page; they carry the page's nonce, so that styles need no ``unsafe-inline`` either. AG Grid's icons are
-    images in ``data:`` addresses.
+    Its policy lets scripts come from here alone, none of them inline. CodeMirror and AG Grid write style sheets of
+    their own into the page; they carry the page's nonce. Inline are attributes of style alone: where someone types over
+    selected text in CodeMirror, Chromium's own editing makes such. AG Grid's icons are images in ``data:`` addresses.
     """
     bundles()  # a page that cannot load its editor is not worth showing: say so
     nonce = secrets.token_urlsafe(16)
@@ -60,6 +60,7 @@ def index() -> Response:
             "default-src 'none'",
             "script-src 'self'",
             f"style-src 'self' 'nonce-{nonce}'",
+            "style-src-attr 'unsafe-inline'",
             "img-src 'self' data:",
             "connect-src 'self'",
             "base-uri 'none'",

@@ -21,12 +21,7 @@ export function showAnswer(answer, ranMilliseconds = null) {
   const ran = ranMilliseconds ?? milliseconds.run;
   const total = milliseconds.total + (ranMilliseconds ?? 0);
   const seconds = (total / 1000).toLocaleString(current(), { maximumFractionDigits: total < 10_000 ? 1 : 0 });
-  say(document.getElementById("details-summary"), "details", {
-    model: answer.model,
-    seconds,
-    cached: tokens.cached,
-    prompt: tokens.prompt,
-  });
+  say(document.getElementById("details-summary"), "details", { model: answer.model, seconds });
 
   const body = document.getElementById("details-body");
   body.replaceChildren();

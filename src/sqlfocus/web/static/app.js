@@ -3,7 +3,7 @@
 import { showAnswer } from "./answer.js";
 import * as api from "./api.js";
 import { clearChart, showChart } from "./chart.js";
-import { makeEditor } from "./editor.js";
+import { apart, makeEditor } from "./editor.js";
 import { copy, csv, download, json, tsv } from "./export.js";
 import { startFeedback } from "./feedback.js";
 import { remember, startHistory } from "./history.js";
@@ -32,8 +32,6 @@ const database = () => (isConnected() ? $("database").value : null);
 startLanguage();
 startTheme($("theme"));
 const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-const sayKeys = () => say($("question-keys"), "question.keys", { key: mac ? "⌘" : "Ctrl" });
-sayKeys();
 
 // ---- the SQL
 
@@ -64,6 +62,7 @@ async function ask() {
     : { question: asked, evidence, db_schema: $("schema-text").value, dialect: $("dialect").value || null };
   const work = begin([$("ask"), $("ask-stop")], "busy.ask");
   clear();
+  $("sql-card").classList.add("stale");
   let answer = null;
   try {
     answer = await api.patiently(() => api.toSql(request, work.signal), work.signal, work.waiting);
@@ -73,6 +72,7 @@ async function ask() {
     showError(error);
   } finally {
     work.end();
+    $("sql-card").classList.remove("stale");
   }
   if (answer?.allowed && answer.database) await run(answer);
 }
@@ -304,7 +304,7 @@ const tree = startSchema((sqlName, name) => {
   closeDrawer();
   if (lastField === "sql") return editor.insert(sqlName);
   question.focus();
-  question.setRangeText(name, question.selectionStart, question.selectionEnd, "end");
+  question.setRangeText(apart(question.value.slice(0, question.selectionStart)) + name, question.selectionStart, question.selectionEnd, "end");
   grow();
 });
 
@@ -317,6 +317,8 @@ async function connect() {
   document.body.classList.toggle("unconnected", !isConnected());
   $("given-schema").hidden = isConnected();
   $("run").disabled = !isConnected();
+  say($("welcome"), isConnected() ? "welcome" : "welcome.given");
+  say($("question-keys"), isConnected() ? "question.keys" : "question.keys.given", { key: mac ? "⌘" : "Ctrl" });
   const before = $("database").value || load("database", "");
   $("database").replaceChildren(...databases.map((one) => new Option(one.name, one.name)));
   if (databases.some((one) => one.name === before)) $("database").value = before;

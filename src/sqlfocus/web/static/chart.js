@@ -5,8 +5,8 @@ import { current } from "./i18n.js";
 let chart = null;
 let library = null;
 
-/** ECharts' option for a result of the API's that has a `chart`. `colours` are the page's. */
-export function chartOption(result, colours) {
+/** ECharts' option for a result of the API's that has a `chart`, in the page's `colours`, `width` pixels wide. */
+export function chartOption(result, colours, width) {
   const { kind, x, y } = result.chart;
   const rows = inOrder(result.rows, result.columns[x].kind, kind, x);
   const names = y.map((place) => result.columns[place].name);
@@ -19,7 +19,7 @@ export function chartOption(result, colours) {
     textStyle: { fontFamily: colours.font, color: colours.text },
     // Drawn on the canvas, not as HTML: names of the database are in it.
     tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: colours.surface, borderColor: colours.line, textStyle: { color: colours.text } },
-    grid: { left: 12, right: 24, top: names.length > 1 ? 44 : 24, bottom: 12 },
+    grid: { left: 18, right: 30, top: 42, bottom: 18, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
   };
   if (names.length > 1) common.legend = { top: 8, type: "scroll", textStyle: { color: colours.text } };
   if (kind === "pie") {
@@ -43,11 +43,14 @@ export function chartOption(result, colours) {
     name: names[index],
     barMaxWidth: 44,
     showSymbol: rows.length < 60,
+    symbol: "circle",
+    symbolSize: 5,
     itemStyle: kind === "bar" ? { borderRadius: 3 } : {},
     data: rows.map((row, line) => (days ? [labels[line], value(row, place)] : value(row, place))),
   }));
-  // Long names are read best beside bars that lie.
-  const lying = kind === "bar" && Math.max(...labels.map((label) => label.length)) > 9 && rows.length <= 40;
+  // Names that do not fit below their bars stand beside bars that lie.
+  const longest = Math.max(...labels.map((label) => label.length));
+  const lying = kind === "bar" && rows.length <= 30 && rows.length * (longest * 7 + 14) > width - 80;
   const category = {
     type: days ? "time" : "category",
     data: days ? undefined : labels,
@@ -57,7 +60,11 @@ export function chartOption(result, colours) {
     axisLabel: { color: colours.dim, width: 180, overflow: "truncate", hideOverlap: true },
   };
   const values = valueAxis(colours);
-  if (names.length === 1) Object.assign(values, { name: names[0], nameLocation: "end" });
+  if (names.length === 1) {
+    Object.assign(values, { name: names[0], nameLocation: lying ? "middle" : "end" });
+    values.nameTextStyle = { color: colours.dim, align: lying ? "center" : "left" };
+    if (lying) Object.assign(common.grid, { top: 16, bottom: 40 });
+  }
   return { ...common, xAxis: lying ? values : category, yAxis: lying ? category : values, series };
 }
 
@@ -80,7 +87,8 @@ export async function showChart(host, result, label) {
   library ??= (await import("./vendor/echart/index.js")).echarts;
   chart?.dispose();
   chart = library.init(host, null, { locale: current() === "zh" ? "ZH" : "EN" });
-  chart.setOption(chartOption(result, colours(host)));
+  chart.setOption(chartOption(result, colours(host), host.clientWidth));
+  fit.observe(host);
   host.setAttribute("role", "img");
   // ECharts' own description, with the numbers, after the page's.
   host.setAttribute("aria-label", `${label}. ${host.getAttribute("aria-label") ?? ""}`);
@@ -91,7 +99,7 @@ export function clearChart() {
   chart = null;
 }
 
-addEventListener("resize", () => chart?.resize());
+const fit = new ResizeObserver(() => chart?.resize());
 
 /** The page's colours as a canvas takes them: CSS variables worked out. */
 function colours(host) {

@@ -13,13 +13,16 @@ const LOOK = CM.EditorView.theme({
   ".cm-content": { padding: "10px 0", caretColor: "var(--text)", minHeight: "3.1em" },
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--dim)", border: "none" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "transparent" },
-  "&.cm-focused .cm-activeLine": { backgroundColor: "var(--hover)" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".cm-placeholder": { color: "var(--dim)" },
   ".cm-tooltip": { backgroundColor: "var(--surface)", color: "var(--text)", border: "1px solid var(--line)" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
+  ".cm-completionIcon": { display: "none" },
   ".cm-panels": { backgroundColor: "var(--surface)", color: "var(--text)", borderColor: "var(--line)" },
 });
+
+/** What keeps a word apart from the text before it: a blank where they would become one. */
+export const apart = (before) => (/[\w"`)*=<>,]$/.test(before) ? " " : "");
 
 /**
  * Makes the editor in `host`. `changed()` is told of each change of its text, `run()` of Ctrl- or Cmd-Enter.
@@ -65,7 +68,8 @@ export function makeEditor(host, { nonce, changed, run, focused }) {
       view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: sql } });
     },
     insert(word) {
-      view.dispatch(view.state.replaceSelection(word), { scrollIntoView: true });
+      const before = view.state.sliceDoc(0, view.state.selection.main.from);
+      view.dispatch(view.state.replaceSelection(apart(before) + word), { scrollIntoView: true });
       view.focus();
     },
     focus: () => view.focus(),

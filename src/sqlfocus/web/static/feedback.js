@@ -25,8 +25,13 @@ export function startFeedback({ sql, failed }) {
     say(said, thanks);
   }
 
+  function sayNothing() {
+    said.textContent = "";
+    delete said.dataset.text;
+  }
+
   good.addEventListener("click", () => send("right", "", "feedback.kept"));
-  bad.addEventListener("click", () => send("wrong", "", "feedback.correct"));
+  bad.addEventListener("click", () => send("wrong", "", corrected.hidden ? "feedback.correct" : "feedback.kept"));
   corrected.addEventListener("click", () => send("wrong", sql().trim(), "feedback.saved"));
 
   return {
@@ -35,13 +40,14 @@ export function startFeedback({ sql, failed }) {
       asked = answer;
       good.setAttribute("aria-pressed", "false");
       bad.setAttribute("aria-pressed", "false");
-      said.textContent = "";
-      delete said.dataset.text;
+      sayNothing();
       corrected.hidden = true;
     },
     /** The editor's text has changed. */
     edited(isEdited) {
-      corrected.hidden = !asked || !isEdited;
+      const isNew = asked !== null && isEdited;
+      if (isNew && corrected.hidden) sayNothing();
+      corrected.hidden = !isNew;
     },
   };
 }

@@ -1,6 +1,6 @@
 // The result as a table: AG Grid, which draws the rows in view alone. It is loaded with the first result.
 
-import { current, onLanguage, text } from "./i18n.js";
+import { current, text } from "./i18n.js";
 
 const FEW_ROWS = 12; // as many are shown without a scrollbar
 
@@ -34,6 +34,9 @@ const look = (AG) =>
     rowHoverColor: "var(--hover)",
     oddRowBackgroundColor: "var(--surface)",
     spacing: 6,
+    rowHeight: 31,
+    headerHeight: 35,
+    rowBorder: { color: "var(--soft-line)" },
     wrapperBorder: false,
     wrapperBorderRadius: 0,
   });
@@ -58,7 +61,7 @@ export async function showTable(host, result, nonce) {
     animateRows: false,
     // Columns have their names' and values' width, to a point; the reader may widen them.
     autoSizeStrategy: { type: "fitCellContents", defaultMaxWidth: 420, defaultMinWidth: 70 },
-    localeText: words(),
+    localeText: { noRowsToShow: text("result.none") },
   });
 }
 
@@ -73,10 +76,6 @@ export function shownRows() {
   grid?.forEachNodeAfterFilterAndSort((node) => rows.push(node.data));
   return rows;
 }
-
-const words = () => ({ noRowsToShow: text("result.none") });
-
-onLanguage(() => grid?.setGridOption("localeText", words()));
 
 // A row is an array, and a field's name its place: nothing has to be made anew for ten thousand rows.
 const column = ({ name, kind }, place) => ({
