@@ -3,6 +3,8 @@
 import re
 import time
 
+import psycopg
+import pymysql
 import pytest
 import sqlalchemy
 from sqlalchemy import event
@@ -68,6 +70,13 @@ def execute(url, script):
     with engine.connect() as connection:
         for statement in filter(str.strip, script.split(";")):
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def execute_one(url, statement):
+    """For a statement with a semicolon inside."""
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 @pytest.fixture(scope="module")
@@ -184,12 +193,9 @@ def test_a_table_or_column_without_permission_is_left_out(mariadb, postgres):
     execute(mariadb, "GRANT INSERT ON sales.items TO low; GRANT SELECT (year) ON sales.orders TO low")
     database = read_database(mariadb.replace("tester:", "low:"))
     execute(mariadb, "DROP USER low")
-    assert [(t.name, len(t.columns)) for t in database.tables] == [("people", 2)]
-    # MariaDB describes a table only to one who may select all of it.
-    assert sorted(warning.split(" (")[0] for warning in database.warnings) == [
-        "items: left out, cannot be read",
-        "orders: left out, its columns cannot be read",
-    ]
+    # MariaDB does not tell of columns without a right.
+    assert [(t.name, len(t.columns)) for t in database.tables] == [("orders", 1), ("people", 2)]
+    assert [warning.split(" (")[0] for warning in database.warnings] == ["items: left out, cannot be read"]
 
     execute(postgres, f"CREATE USER low PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA sales TO low")
     execute(postgres, "GRANT SELECT ON sales.people TO low; GRANT SELECT (year, no) ON sales.orders TO low")
@@ -203,18 +209,114 @@ def test_a_table_or_column_without_permission_is_left_out(mariadb, postgres):
     execute(postgres, "DROP OWNED BY low; DROP USER low")
 
 
-def test_sampling_is_one_statement_a_table(mariadb, postgres):
+def test_tables_are_sampled_together_in_few_round_trips(mariadb, postgres, monkeypatch):
+    """50 tables take as many as 10 do."""
+    seen = []
+    query, pipeline = pymysql.connections.Connection.query, psycopg.Connection.pipeline
+    monkeypatch.setattr(pymysql.connections.Connection, "query", lambda *args: seen.append("query") or query(*args))
+    monkeypatch.setattr(psycopg.Connection, "pipeline", lambda *args: seen.append("pipeline") or pipeline(*args))
+
+    def note(connection, cursor, statement, *rest):
+        seen.append(statement)
+
+    event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    many = [f"CREATE TABLE many.t{n} AS SELECT 1 AS a, 'x' AS b FROM sales.people" for n in range(50)]
     for url in (mariadb, postgres):
-        seen = []
+        execute(url, ";".join(["CREATE SCHEMA many", *many]))
+        counts = []
+        for tables in (["t?"], ["t*"]):
+            seen.clear()
+            found = read_database(url, schema="many", tables=tables).tables
+            assert [table.columns[1].examples for table in found] == [("x",)] * (10 if tables == ["t?"] else 50)
+            assert ("query" if url == mariadb else "pipeline") in seen
+            counts.append(len(seen))
+        assert counts[0] == counts[1]
+        execute(url, "DROP SCHEMA many" + (" CASCADE" if url == postgres else ""))
+    event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
 
-        def note(connection, cursor, statement, *rest, seen=seen):
-            seen.append(statement)
 
-        event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-        database = read_database(url, schema="sales", exclude=["broken"])
-        event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
-        sampling = [text for text in seen if re.search(r"FROM [`\"]?sales[`\"]?\.", text) and "LIMIT" in text]
-        assert len(sampling) == len(database.tables)
+def test_values_after_the_first_rows_are_found_in_the_order_of_the_rows(mariadb, postgres):
+    """The index would give the rarer value first, and DISTINCT would take A for a."""
+    make = """
+    CREATE TABLE sales.late (id INT PRIMARY KEY, kind VARCHAR(5) {collate}, code INT, note TEXT, b INT);
+    INSERT INTO sales.late SELECT {n}, CASE WHEN {n} = 500 THEN 'a' WHEN {n} > 900 THEN 'A' WHEN {n} > 600 THEN NULL
+        ELSE 'b' END, CASE WHEN {n} > 20 THEN 1 ELSE 2 END, CASE WHEN {n} = 999 THEN 'end' END, 5 FROM {numbers};
+    CREATE INDEX late_kind ON sales.late (kind, code, b)
+    """
+    words = {
+        mariadb: {"n": "seq", "numbers": "sales.seq_1_to_5000", "collate": "COLLATE utf8mb4_general_ci"},
+        postgres: {"n": "n", "numbers": "generate_series(1, 5000) AS n", "collate": ""},
+    }
+    for url in (mariadb, postgres):
+        execute(url, make.format(**words[url]))
+        (late,) = read_database(url, schema="sales", tables=["late"]).tables
+        execute(url, "DROP TABLE sales.late")
+        assert [column.examples for column in late.columns] == [
+            ("1", "2", "3"),
+            ("b", "a", "A"),
+            ("2", "1"),
+            ("end",),
+            ("5",),
+        ]
+
+
+def test_names_that_are_sql_reach_the_server_as_names(mariadb, postgres):
+    for url, quote in ((mariadb, "`"), (postgres, '"')):
+        table = f"a; DROP TABLE people; -- 100% {quote * 2} '"
+        column = f"%s {quote * 2}; %(x)s ''"
+        execute_one(url, f"CREATE TABLE sales.{quote}{table}{quote} ({quote}{column}{quote} INT)")
+        execute_one(url, f"INSERT INTO sales.{quote}{table}{quote} VALUES (7)")
+        found = read_database(url, schema="sales", tables=["a; DROP*", "people"])
+        execute_one(url, f"DROP TABLE sales.{quote}{table}{quote}")
+        assert found.warnings == ()
+        odd, people = found.tables
+        assert (odd.name, odd.columns[0].name) == (table.replace(quote * 2, quote), column.replace(quote * 2, quote))
+        assert (odd.columns[0].examples, people.columns[1].examples) == (("7",), ("Li", "Wang, Mei"))
+
+
+def test_a_table_that_cannot_be_read_costs_the_others_nothing(mariadb, postgres):
+    """They are read together; here one of each kind of failure among them."""
+    execute(postgres, "CREATE TABLE sales.far (a DATE, b INT); INSERT INTO sales.far VALUES ('infinity', 5)")
+    execute(mariadb, f"CREATE USER low IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON sales.people TO low")
+    execute(mariadb, "GRANT INSERT ON sales.items TO low")
+    try:
+        for url, tables in ((postgres, ["far", "people"]), (mariadb.replace("tester:", "low:"), ["items", "people"])):
+            database = read_database(url, schema="sales", tables=tables)
+            assert table(database, "people").columns[1].examples == ("Li", "Wang, Mei")
+            assert len(database.warnings) == 1
+    finally:
+        execute(postgres, "DROP TABLE sales.far")
+        execute(mariadb, "DROP USER low")
+
+
+def test_a_lost_connection_is_said(mariadb, monkeypatch):
+    from sqlfocus.schema import database as module
+
+    def lost(connection):
+        own = connection.connection.cursor()
+        own.execute("SELECT CONNECTION_ID()")
+        execute(mariadb, f"KILL {own.fetchone()[0]}")
+
+    monkeypatch.setattr(module, "limit_time", lost)
+    with pytest.raises(UserError, match=r"/sales: the connection was lost \(.*\); try again"):
+        read_database(mariadb)
+
+
+def test_mariadbs_tables_with_history_are_tables_and_types_have_no_collation(mariadb):
+    execute(
+        mariadb,
+        "CREATE TABLE sales.kept (id INT, note TEXT COLLATE utf8mb4_bin COMMENT '备注') COMMENT '历史' "
+        "WITH SYSTEM VERSIONING; INSERT INTO sales.kept VALUES (1, 'x')",
+    )
+    text = read_database(mariadb, tables=["kept"]).mschema()
+    execute(mariadb, "DROP TABLE sales.kept")
+    assert text.split("\n")[2:] == [
+        "# Table: kept, 历史",
+        "[",
+        "(id:INTEGER, Examples: [1]),",
+        "(note:TEXT, 备注, Examples: [x])",
+        "]",
+    ]
 
 
 def test_a_big_table_is_not_read_whole(mariadb, postgres):

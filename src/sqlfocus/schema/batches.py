@@ -54,6 +54,7 @@ def _roll_back(connection: Connection) -> None:
     try:
         connection.connection.rollback()
     except connection.dialect.loaded_dbapi.Error as error:
+        connection.invalidate(error)
         url = connection.engine.url
         raise UserError(f"{place(url)}: the connection was lost ({reason(error, url)}); try again") from error
 

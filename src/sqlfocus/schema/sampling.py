@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -204,8 +205,13 @@ def _chosen(
             except (ValueError, TypeError, ArithmeticError):
                 notes.append(f"{where}: no values shown, they are not of the declared type {type_!s}")
                 values = []
-        examples[name] = choose_values(values, str(type_), max_values)
+        examples[name] = choose_values(values, _type_name(type_), max_values)
     return examples, notes
+
+
+@lru_cache(maxsize=1024)
+def _type_name(type_: types.TypeEngine[Any]) -> str:
+    return str(type_)  # SQLAlchemy sets up a dialect each time
 
 
 def _distinct(connection: Connection, table: str, columns: Sequence[TypedName], count: int) -> list[list[Any]]:
@@ -215,7 +221,7 @@ def _distinct(connection: Connection, table: str, columns: Sequence[TypedName], 
     SELECT DISTINCT on each column gives it, but reads a big table whole where a column has few values. So that is asked
     of small tables only, and of the first rows of big ones; which of the two, the statement finds out by itself.
     """
-    quoted = connection.dialect.identifier_preparer.quote_identifier
+    quoted = _quoting(connection)
     source = quoted(table)
     # A limit of nothing ends a term before it reads a row; a condition would be asked of each row. The plus keeps a
     # column's type from converting the values of the next.
@@ -247,7 +253,7 @@ def _first(connection: Connection, source: Source, columns: Sequence[TypedName],
 
 def _select(connection: Connection, source: Source, columns: Sequence[TypedName], rows: int) -> str:
     """The statement for a table's first rows."""
-    quoted = connection.dialect.identifier_preparer.quote_identifier
+    quoted = _quoting(connection)
     table = ".".join(quoted(name) for name in (source.schema, source.name) if name)
     if connection.dialect.name in ("mysql", "mariadb") and not source.is_view:
         # An index that has all the columns asked for is read in their place, and has equal values side by side.
@@ -267,6 +273,12 @@ def _further(connection: Connection, source: Source, columns: Sequence[TypedName
     texts = [name for name, (_, type_) in zip(names, columns, strict=True) if isinstance(type_, types.String)]
     names += [f"CRC32(CONCAT_WS(',', {', '.join(f'HEX({name})' for name in texts)}))"] if texts else []
     return f"SELECT DISTINCT {', '.join(names)} FROM ({select}) AS first_rows"
+
+
+def _quoting(connection: Connection) -> Callable[[str], str]:
+    """How the database quotes a name. SQLAlchemy's way doubles percent signs, for statements that have parameters."""
+    quote = "`" if connection.dialect.name in ("mysql", "mariadb") else '"'
+    return lambda name: quote + name.replace(quote, quote * 2) + quote
 
 
 def _selected(column: str, type_: types.TypeEngine[Any]) -> str:
