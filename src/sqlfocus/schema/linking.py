@@ -1,8 +1,9 @@
 """Schema linking: which tables and columns of a big database a question needs.
 
 A database whose schema text fits the prompt stays whole. Of a bigger one the tables are ranked for the question with
-BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009), and whole tables are taken while they fit,
-so that picks are few and an engine's cached prefix serves many questions.
+BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009). Those that stand out are taken whole, then
+their neighbours over foreign keys, in an order that does not depend on the question: so picks are few, and an engine's
+cached prefix serves many questions. docs/linking.md has the figures.
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ from dataclasses import dataclass, replace
 import bm25s
 import numpy as np
 
-from sqlfocus.schema.mschema import Database, Table, without_keys_to
+from sqlfocus.schema.mschema import FOREIGN_KEYS, Database, ForeignKey, Table, without_keys_to
 from sqlfocus.schema.value_index import Found
 from sqlfocus.schema.words import STOP_WORDS, terms
 
 MOST_CHARACTERS = 8_000
-"""The longest schema text where nothing else is said."""
+"""The longest schema text where nothing else is said: some 2,900 tokens of Qwen's, at most 3,500 as a rule."""
+HIGH = 0.4
+"""A table is taken for its rank if its score is at least this part of the best one's."""
+NEAR = 0.3
+"""This part of its best neighbour's score is added to a table's."""
+# Tables in the longest way over foreign keys that is kept, both ends included.
+_LONGEST_WAY = 4
+# Names of key columns that say nothing about the table they belong to.
+_PLAIN_KEYS = frozenset(("id", "code", "name", "no", "key", "number", "uuid"))
 
 Name = tuple[str, str]
 """A table: its schema ("" where none is named) and its name."""
@@ -52,8 +61,8 @@ class Linker:
         self.database = database
         self.characters = len(database.mschema())
         self._tables = database.tables
-        self._sizes = [_size(database, table) for table in database.tables]
-        self._head = len(replace(database, tables=()).mschema())
+        self._sizes = [_size(table) for table in database.tables]
+        self._key_sizes = _key_sizes(database.tables)
         self._index = _Index([_table_terms(table) for table in database.tables])
         self._columns = [_Index([terms(f"{c.name} {c.comment}") for c in table.columns]) for table in database.tables]
         self._neighbours = _neighbours(database.tables)
@@ -69,25 +78,32 @@ class Linker:
         """
         if self.characters <= most_characters:
             return Linked(self.database)
-        room = most_characters - self._head
+        room = most_characters - len(replace(self.database, tables=()).mschema())
         asked = [word for word in dict.fromkeys(terms(question)) if word not in STOP_WORDS]
         chosen = self._choose(asked, room, found)
         kept = [self._cut(place, asked, room, found) for place in sorted(chosen)]
         return self._linked(kept)
 
     def _choose(self, asked: list[str], room: int, found: Sequence[Found]) -> set[int]:
-        """The places of the tables to keep, by rank as long as they fit, with those that join them."""
+        """The places of the tables to keep: those of a high rank with what joins them, and their neighbours."""
         scores = self._scores(asked, found)
         ranked = sorted(range(len(self._tables)), key=lambda place: (-scores[place], place))
         chosen: set[int] = set()
-        used = 0
+
+        def add(places: set[int]) -> bool:
+            fits = not chosen or self._characters(chosen | places, room) <= room
+            if fits:
+                chosen.update(places)
+            return fits
+
         for place in ranked:
-            for wanted in (self._joined(place, chosen), {place}):
-                size = sum(min(self._sizes[one], self._widest(one, room)) for one in wanted - chosen)
-                if not chosen or used + size <= room:
-                    chosen |= wanted
-                    used += size
-                    break
+            if scores[place] < HIGH * scores[ranked[0]]:
+                break
+            if not add(self._joined(place, chosen)):
+                add({place})
+        queue = deque(sorted(chosen))
+        while queue:
+            queue += [place for place in self._neighbours[queue.popleft()] if place not in chosen and add({place})]
         return chosen
 
     def _scores(self, asked: list[str], found: Sequence[Found]) -> np.ndarray:
@@ -113,12 +129,18 @@ class Linker:
                 while here != place:
                     here = before[here]
                     way.add(here)
-                return way if len(way) <= LONGEST_WAY + 2 else {place}
+                return way if len(way) <= _LONGEST_WAY else {place}
             for other in self._neighbours[here]:
                 if other not in before:
                     before[other] = here
                     queue.append(other)
         return {place}
+
+    def _characters(self, chosen: set[int], room: int) -> int:
+        """How long the text of the chosen tables is, with the foreign keys between them."""
+        keys = sum(size for place in chosen for other, size in self._key_sizes[place] if other in chosen)
+        tables = sum(min(self._sizes[place], self._widest(place, room)) for place in chosen)
+        return tables + keys + (len(FOREIGN_KEYS) + 1 if keys else 0)
 
     def _widest(self, place: int, room: int) -> int:
         """How long the text of a table may be: the room, but half of it or what others leave where it is longer."""
@@ -146,7 +168,7 @@ class Linker:
         kept: set[int] = set()
         for number in ranked:
             columns = tuple(column for i, column in enumerate(table.columns) if i in kept or i == number)
-            fits = _size(self.database, replace(table, columns=columns)) <= room
+            fits = _size(replace(table, columns=columns)) <= room
             if fits or not kept or table.columns[number].name.lower() in keys:
                 kept.add(number)
         return replace(table, columns=tuple(column for i, column in enumerate(table.columns) if i in kept))
@@ -187,12 +209,12 @@ class _Index:
         return self._bm25.get_scores(asked) if asked else np.zeros(self._count)
 
 
-NEAR = 0.0
-LONGEST_WAY = 2
-
-
 def _name(table: Table) -> Name:
     return table.schema.lower(), table.name.lower()
+
+
+def _referenced(table: Table, key: ForeignKey) -> Name:
+    return (key.referenced_schema or table.schema).lower(), key.referenced_table.lower()
 
 
 def _table_terms(table: Table) -> list[str]:
@@ -202,19 +224,57 @@ def _table_terms(table: Table) -> list[str]:
     return [one for one in found if one not in STOP_WORDS]
 
 
-def _size(database: Database, table: Table) -> int:
-    """How many characters a table adds to the schema text, its foreign keys included."""
-    return len(replace(database, tables=(table,)).mschema()) - len(replace(database, tables=()).mschema())
+def _size(table: Table) -> int:
+    """How many characters a table adds to the schema text, without its foreign keys."""
+    table = replace(table, foreign_keys=())
+    return len(Database("", (table,)).mschema()) - len(Database("", ()).mschema())
+
+
+def _key_sizes(tables: Sequence[Table]) -> list[list[tuple[int, int]]]:
+    """For each table, and each of its foreign keys to another, that table's place and the characters of its lines."""
+    places = {_name(table): place for place, table in enumerate(tables)}
+    several = len({table.schema for table in tables}) > 1
+    found: list[list[tuple[int, int]]] = []
+    for table in tables:
+        found.append([])
+        for key in table.foreign_keys:
+            other = places.get(_referenced(table, key))
+            if other is not None:
+                names = [
+                    (table.name, tables[other].name, *pair)
+                    for pair in zip(key.columns, key.referenced_columns, strict=True)
+                ]
+                schemas = len(table.schema) + len(tables[other].schema) + 2 if several else 0
+                # A line break, two full stops and "="; quotation marks are so rare that they are not counted.
+                found[-1].append((other, sum(len("".join(line)) + 4 + schemas for line in names)))
+    return found
 
 
 def _neighbours(tables: Sequence[Table]) -> list[list[int]]:
-    """For each table the places of those that it refers to or that refer to it."""
+    """For each table the places of those that it refers to or that refer to it, by foreign keys or by names.
+
+    Many databases declare no foreign keys. A column ``customer_id`` or ``customerCode`` is taken to refer to a table
+    ``customers``, and one that is called as another table's primary key to that table.
+    """
     places = {_name(table): place for place, table in enumerate(tables)}
+    meant: dict[tuple[str, str], set[int]] = {}
+    for place, table in enumerate(tables):
+        names = [" ".join([*terms(table.name), ending]) for ending in ("id", "code", "no")]
+        primary = [column.name.lower() for column in table.columns if column.primary_key]
+        if len(primary) == 1 and primary[0] not in _PLAIN_KEYS:
+            names += primary
+        for name in names:
+            meant.setdefault((table.schema, name), set()).add(place)
     found: list[set[int]] = [set() for _ in tables]
     for place, table in enumerate(tables):
+        others: set[int] = set()
         for key in table.foreign_keys:
-            other = places.get(((key.referenced_schema or table.schema).lower(), key.referenced_table.lower()))
-            if other is not None and other != place:
-                found[place].add(other)
-                found[other].add(place)
+            referenced = places.get(_referenced(table, key))
+            others |= set() if referenced is None else {referenced}
+        for column in table.columns:
+            for said in (column.name.lower(), " ".join(terms(column.name))):
+                others |= meant.get((table.schema, said), set())
+        for other in others - {place}:
+            found[place].add(other)
+            found[other].add(place)
     return [sorted(others) for others in found]
