@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlfocus.schema.words import STOP_WORDS, fold, terms, tokens
+from sqlfocus.schema.words import STOP_WORDS, fold, stem, terms, tokens
 
 LONGEST_VALUE = 60
 """Characters; longer values are not indexed."""
@@ -131,21 +131,40 @@ class ValueIndex:
         self, entries: Sequence[tuple[int, str]], said: str, start: int, end: int, quoted: bool, question: str
     ) -> Iterable[_Match]:
         asked = set(terms(question))
-        for place, value in entries:
+        ranks = [_likeness(value, said) for _, value in entries]
+        # "B" is not "B+" where there is "B".
+        worst = 1 if min(ranks) < 2 else 2
+        for (place, value), rank in zip(entries, ranks, strict=True):
+            if rank > worst or (end - start == 1 and not quoted and not _safe(value, said)):
+                continue
             schema, table, column = self._places[place]
             # The same value stands in several columns: first those that the question speaks of, then those written so.
             named = len(asked & set(terms(column))) * 2 + len(asked & set(terms(table)))
-            exact = 0 if value == said else 1 if fold(value) == fold(said) else 2
-            yield _Match(Found(table, column, value, said, schema), start, end, quoted, (-named, exact))
+            yield _Match(Found(table, column, value, said, schema), start, end, quoted, (-named, rank))
 
     def _best(self, matches: Sequence[_Match], most: int) -> list[Found]:
         """``most`` of the matches: of each place in the question the best first, then the second best."""
+        once: dict[tuple[str, str, str, str], _Match] = {}
+        for match in sorted(matches, key=lambda match: match.start):
+            one = match.found
+            once.setdefault((one.schema, one.table, one.column, one.value), match)
         ranked: list[tuple[tuple[int, bool, int, int], _Match]] = []
-        for span in {(match.start, match.end) for match in matches}:
-            here = sorted((one for one in matches if (one.start, one.end) == span), key=lambda one: one.order)
+        for span in {(match.start, match.end) for match in once.values()}:
+            here = sorted((one for one in once.values() if (one.start, one.end) == span), key=lambda one: one.order)
             ranked += [((turn, not one.quoted, one.start - one.end, one.start), one) for turn, one in enumerate(here)]
         chosen = [match for _, match in sorted(ranked, key=lambda pair: pair[0])[:most]]
         return [match.found for match in sorted(chosen, key=lambda match: match.start)]
+
+
+def _likeness(value: str, said: str) -> int:
+    """0 for a value as it is said, 1 where only case and accents differ, 2 where more does."""
+    return 0 if value.strip() == said else 1 if fold(value.strip()) == fold(said) else 2
+
+
+def _safe(value: str, said: str) -> bool:
+    """Whether a single word may mean the value: "males" means Male, but "number" does not mean NUMBERS."""
+    word = fold(value.strip())
+    return word == fold(said) or word == stem(word)
 
 
 def usable(value: str) -> bool:

@@ -21,12 +21,13 @@ STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-    a about all also am an and any are as at be been being between both but by can could did do does doing each
-    either every find for from get give had has have having he her hers him his how i if in into is it its itself
-    just list many may me more most much must my of off on only or other our out over own per please return same
-    shall she should show so some such tell than that the their them then there these they this those through to
-    too under until up us very was we were what when where which while who whom whose why will with without would
-    you your
+    a about all also am an and any are as at average be been being between both but by can could count did different
+    distinct do does doing each eight either every find first five for four from get give greatest had has have having
+    he her hers highest him his how i if in into is it its itself just largest last least list lowest many max maximum
+    may me min minimum more most much must my new nine number of off oldest on one only or other our out over own per
+    please return same seven shall she should show six smallest so some such sum tell ten than that the their them
+    then there these they this those three through to too total two under until up us very was we were what when where
+    which while who whom whose why will with without would you youngest your
     """,
     )
 )
