@@ -61,7 +61,14 @@ class Linker:
         self.database = database
         self.characters = len(database.mschema())
         self._tables = database.tables
+        self._head = len(replace(database, tables=()).mschema())
+        self._whole = self.characters - self._head
         self._sizes = [_size(table) for table in database.tables]
+        self._keys = [self._key_columns(table) for table in database.tables]
+        self._least = [
+            _size(replace(table, columns=tuple(column for column in table.columns if column.name.lower() in keys)))
+            for table, keys in zip(database.tables, self._keys, strict=True)
+        ]
         self._key_sizes = _key_sizes(database.tables)
         self._index = _Index([_table_terms(table) for table in database.tables])
         self._columns = [_Index([terms(f"{c.name} {c.comment}") for c in table.columns]) for table in database.tables]
@@ -78,7 +85,7 @@ class Linker:
         """
         if self.characters <= most_characters:
             return Linked(self.database)
-        room = most_characters - len(replace(self.database, tables=()).mschema())
+        room = most_characters - self._head
         asked = [word for word in dict.fromkeys(terms(question)) if word not in STOP_WORDS]
         chosen = self._choose(asked, room, found)
         kept = [self._cut(place, asked, room, found) for place in sorted(chosen)]
@@ -143,10 +150,10 @@ class Linker:
         return tables + keys + (len(FOREIGN_KEYS) + 1 if keys else 0)
 
     def _widest(self, place: int, room: int) -> int:
-        """How long the text of a table may be: the room, but half of it or what others leave where it is longer."""
+        """How long a table's text may be: a longer one gets half of the room, what the others leave, or its keys."""
         if self._sizes[place] <= room:
             return room
-        return max(room // 2, room - sum(self._sizes) + self._sizes[place])
+        return max(room // 2, room - (self._whole - self._sizes[place]), self._least[place])
 
     def _cut(self, place: int, asked: list[str], room: int, found: Sequence[Found]) -> Table:
         """The table, with its keys and the best of its columns only where it is too wide."""
@@ -155,7 +162,7 @@ class Linker:
             return table
         named = {one.column.lower() for one in found if (one.schema.lower(), one.table.lower()) == _name(table)}
         scores = self._columns[place].scores(asked)
-        keys = self._keys(table)
+        keys = self._keys[place]
         ranked = sorted(
             range(len(table.columns)),
             key=lambda number: (
@@ -173,7 +180,7 @@ class Linker:
                 kept.add(number)
         return replace(table, columns=tuple(column for i, column in enumerate(table.columns) if i in kept))
 
-    def _keys(self, table: Table) -> set[str]:
+    def _key_columns(self, table: Table) -> set[str]:
         """The columns of a table's primary and foreign keys, and those that other tables' keys refer to."""
         own = {column.name for column in table.columns if column.primary_key}
         own |= {column for key in table.foreign_keys for column in key.columns}

@@ -88,7 +88,8 @@ class ValueIndex:
 
         A value is found where the question has its words one behind the other, whatever their case, accents and plural
         endings; Chinese is found without spaces around it. The longest that fits is taken, what stands in quotation
-        marks first. A stop word, a number below 1,000 or a word of a table's or column's name counts only there.
+        marks first. A stop word, a number of up to four digits (a year is mostly compared with) or a word of a
+        table's or column's name counts only there.
         """
         question = question[:_LONGEST_QUESTION]
         words = tokens(question)
@@ -125,7 +126,7 @@ class ValueIndex:
             return False
         if len(texts) > 1:
             return True
-        return len(texts[0]) > 3 if texts[0].isdigit() else len(texts[0]) > 1
+        return len(texts[0]) > 4 if texts[0].isdigit() else len(texts[0]) > 1
 
     def _matches(
         self, entries: Sequence[tuple[int, str]], said: str, start: int, end: int, quoted: bool, question: str
