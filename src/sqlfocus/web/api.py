@@ -20,7 +20,8 @@ from sqlfocus.web.metrics import Metrics
 from sqlfocus.web.openapi import document
 from sqlfocus.web.operations import Operations
 from sqlfocus.web.problems import ProblemError
-from sqlfocus.web.service import Executed, Given, Service
+from sqlfocus.web.queries import Executed
+from sqlfocus.web.service import Given, Service
 
 _MODEL_PROBLEMS = ("no-database", "prompt-too-long", "queue-full", "model-unavailable")
 

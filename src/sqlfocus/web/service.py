@@ -5,15 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlfocus.answer import Request, Trace, answer_with_repair
 from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.errors import UserError
-from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Result
 from sqlfocus.inference.engine import Engine
 from sqlfocus.inference.scheduler import NoRoom
@@ -23,19 +20,11 @@ from sqlfocus.schema.text import read_schema_text
 from sqlfocus.web.gate import Gate
 from sqlfocus.web.live import Catalog, LiveDatabase, Pick
 from sqlfocus.web.problems import ProblemError
+from sqlfocus.web.queries import Executed, Queries
 
 MAX_NEW_TOKENS = 256
 MOST_AT_A_TIME = 64
 """Questions under way where nothing else is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """A query that ran: what the guard made of it, the tables it reads, and its result."""
-
-    sql: str
-    tables: tuple[str, ...]
-    result: Result
 
 
 @dataclass(slots=True)
@@ -75,6 +64,7 @@ class Service:
         self.engine = engine
         self.template = template
         self.catalog = catalog or Catalog()
+        self.queries = Queries(self.catalog)
         self.gate = Gate(most_at_a_time)
         # A folder's path is no one else's business.
         self.model = Path(engine.name).name if Path(engine.name).exists() else engine.name
@@ -83,8 +73,6 @@ class Service:
         self._constrained = constrained
         self._show_values = show_values
         self._max_new_tokens = max_new_tokens
-        self._running: dict[str, threading.Event] = {}
-        self._lock = threading.Lock()
 
     def warm(self) -> None:
         """Make ready: compute what each database's questions share, and read the values they may name."""
@@ -103,10 +91,7 @@ class Service:
         Raises:
             ProblemError: there is none.
         """
-        try:
-            return self.catalog.get(name)
-        except KeyError as error:
-            raise ProblemError("no-database", str(error.args[0])) from error
+        return self.queries.database(name)
 
     def text2sql(
         self,
@@ -157,7 +142,7 @@ class Service:
         live = self.database(database)
         pick = live.pick(question)
         seconds = time.perf_counter() - begun
-        with self._stoppable(name) as stop:
+        with self.queries.stoppable(name) as stop:
             return self._answer(question, evidence, pick, live.dialect, live, [], seconds, stop=stop)
 
     def execute(self, sql: str, *, database: str | None = None, name: str | None = None) -> Executed:
@@ -166,23 +151,11 @@ class Service:
         Raises:
             ProblemError: there is no such database, the guard refuses, or the query fails.
         """
-        live = self.database(database)
-        permit = check(sql, dialect=live.dialect, database=live.known.database)
-        if not permit.allowed:
-            raise ProblemError("sql-refused", permit.reason)
-        with self._stoppable(name) as stop:
-            result = live.execution.run(permit.sql, stop=stop)
-        if result.error:
-            raise ProblemError(_failure(result.error), result.error)
-        return Executed(permit.sql, permit.tables, result)
+        return self.queries.execute(sql, database=database, name=name)
 
     def stop(self, name: str) -> bool:
         """Stop a run; returns whether there was one of that name."""
-        with self._lock:
-            event = self._running.get(name)
-        if event is not None:
-            event.set()
-        return event is not None
+        return self.queries.stop(name)
 
     def close(self) -> None:
         """Let go of databases."""
@@ -235,32 +208,9 @@ class Service:
         total = schema_seconds + time.perf_counter() - begun
         return Given(trace, pick, dialect, live, notes, schema_seconds, ran[0], total)
 
-    @contextmanager
-    def _stoppable(self, name: str | None) -> Iterator[threading.Event]:
-        event = threading.Event()
-        if name is None:
-            yield event
-            return
-        with self._lock:
-            if name in self._running:
-                raise ProblemError("bad-request", f"the id {name} is in use by a query that still runs")
-            self._running[name] = event
-        try:
-            yield event
-        finally:
-            with self._lock:
-                del self._running[name]
-
 
 def _with_values(evidence: str, pick: Pick) -> str:
     return "; ".join(part for part in (evidence.strip(), hint(pick.values)) if part)
-
-
-def _failure(error: str) -> str:
-    """The kind of problem that a query's error is."""
-    if error.startswith("busy:"):
-        return "queue-full"
-    return "sql-stopped" if error.startswith(("timeout:", "memory:", "stopped:")) else "sql-failed"
 
 
 @functools.lru_cache(maxsize=64)
