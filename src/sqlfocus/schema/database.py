@@ -14,10 +14,11 @@ from sqlalchemy.exc import SAWarning
 from sqlfocus.errors import UserError
 from sqlfocus.schema.batches import allow_several
 from sqlfocus.schema.connect import connect, open_engine, place
+from sqlfocus.schema.first_rows import Source
 from sqlfocus.schema.mschema import MAX_VALUES, Database, Table, pick_names, without_keys_to
 from sqlfocus.schema.mysql_catalogue import MysqlCatalogue
 from sqlfocus.schema.reflected import Reflection
-from sqlfocus.schema.sampling import Source, limit_time, sample_all
+from sqlfocus.schema.sampling import limit_time, sample_all
 
 _SYSTEM = {
     "sqlite": (),
