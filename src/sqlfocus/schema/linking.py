@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import bm25s
 import numpy as np
 
-from sqlfocus.schema.mschema import FOREIGN_KEYS, Database, ForeignKey, Table, without_keys_to
+from sqlfocus.schema.key_graph import key_columns, key_sizes, neighbours, table_key
+from sqlfocus.schema.mschema import FOREIGN_KEYS, Database, Table, without_keys_to
 from sqlfocus.schema.value_index import Found
 from sqlfocus.schema.words import STOP_WORDS, terms
 
@@ -27,11 +28,6 @@ NEAR = 0.3
 """This part of its best neighbour's score is added to a table's."""
 # Tables in the longest way over foreign keys that is kept, both ends included.
 _LONGEST_WAY = 4
-# Names of key columns that say nothing about the table they belong to.
-_PLAIN_KEYS = frozenset(("id", "code", "name", "no", "key", "number", "uuid"))
-
-Name = tuple[str, str]
-"""A table: its schema ("" where none is named) and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +60,14 @@ class Linker:
         self._head = len(replace(database, tables=()).mschema())
         self._whole = self.characters - self._head
         self._sizes = [_size(table) for table in database.tables]
-        self._keys = [self._key_columns(table) for table in database.tables]
+        self._keys = key_columns(database.tables)
         self._least = [
             _size(replace(table, columns=tuple(column for column in table.columns if column.name.lower() in keys)))
             for table, keys in zip(database.tables, self._keys, strict=True)
         ]
-        self._key_sizes = _key_sizes(database.tables)
+        self._key_sizes = key_sizes(database.tables)
         self._index = _Index([_table_terms(table) for table in database.tables])
-        self._columns = [_Index([terms(f"{c.name} {c.comment}") for c in table.columns]) for table in database.tables]
-        self._neighbours = _neighbours(database.tables)
+        self._neighbours = neighbours(database.tables)
 
     def link(self, question: str, *, most_characters: int = MOST_CHARACTERS, found: Sequence[Found] = ()) -> Linked:
         """What ``question`` needs of the database, in a schema text of ``most_characters``.
@@ -118,7 +113,7 @@ class Linker:
         names = {(one.schema.lower(), one.table.lower()) for one in found}
         bonus = max(float(scores.max()), 1.0)
         for place, table in enumerate(self._tables):
-            if _name(table) in names:
+            if table_key(table) in names:
                 scores[place] += bonus
         near = np.array(
             [max((scores[one] for one in self._neighbours[place]), default=0.0) for place in range(len(scores))]
@@ -160,43 +155,29 @@ class Linker:
         table, room = self._tables[place], self._widest(place, room)
         if self._sizes[place] <= room:
             return table
-        named = {one.column.lower() for one in found if (one.schema.lower(), one.table.lower()) == _name(table)}
-        scores = self._columns[place].scores(asked)
+        named = {one.column.lower() for one in found if (one.schema.lower(), one.table.lower()) == table_key(table)}
+        names = [column.name.lower() for column in table.columns]
+        scores = _Index([terms(f"{column.name} {column.comment}") for column in table.columns]).scores(asked)
         keys = self._keys[place]
-        ranked = sorted(
-            range(len(table.columns)),
-            key=lambda number: (
-                table.columns[number].name.lower() not in keys,
-                table.columns[number].name.lower() not in named,
-                -scores[number],
-                number,
-            ),
-        )
+        ranked = sorted(range(len(names)), key=lambda i: (names[i] not in keys, names[i] not in named, -scores[i], i))
+        bare = _size(replace(table, columns=()))
+        left = room - bare
         kept: set[int] = set()
         for number in ranked:
-            columns = tuple(column for i, column in enumerate(table.columns) if i in kept or i == number)
-            fits = _size(replace(table, columns=columns)) <= room
-            if fits or not kept or table.columns[number].name.lower() in keys:
+            # A comma and a line break stand between two columns.
+            size = _size(replace(table, columns=(table.columns[number],))) - bare + (2 if kept else 0)
+            if size <= left or not kept or names[number] in keys:
                 kept.add(number)
+                left -= size
         return replace(table, columns=tuple(column for i, column in enumerate(table.columns) if i in kept))
 
-    def _key_columns(self, table: Table) -> set[str]:
-        """The columns of a table's primary and foreign keys, and those that other tables' keys refer to."""
-        own = {column.name for column in table.columns if column.primary_key}
-        own |= {column for key in table.foreign_keys for column in key.columns}
-        for other in self._tables:
-            for key in other.foreign_keys:
-                if (key.referenced_schema or other.schema, key.referenced_table) == (table.schema, table.name):
-                    own |= set(key.referenced_columns)
-        return {name.lower() for name in own}
-
     def _linked(self, kept: Sequence[Table]) -> Linked:
-        there = {_name(table): {column.name for column in table.columns} for table in kept}
-        gone = [(table.schema, table.name) for table in self._tables if _name(table) not in there]
+        there = {table_key(table): {column.name for column in table.columns} for table in kept}
+        gone = [(table.schema, table.name) for table in self._tables if table_key(table) not in there]
         left_out = []
         for table in self._tables:
             label = f"{table.schema}.{table.name}" if table.schema else table.name
-            columns = there.get(_name(table))
+            columns = there.get(table_key(table))
             if columns is None:
                 left_out.append(label)
             else:
@@ -216,14 +197,6 @@ class _Index:
         return self._bm25.get_scores(asked) if asked else np.zeros(self._count)
 
 
-def _name(table: Table) -> Name:
-    return table.schema.lower(), table.name.lower()
-
-
-def _referenced(table: Table, key: ForeignKey) -> Name:
-    return (key.referenced_schema or table.schema).lower(), key.referenced_table.lower()
-
-
 def _table_terms(table: Table) -> list[str]:
     found = terms(table.name) * 3 + terms(table.comment)
     for column in table.columns:
@@ -235,53 +208,3 @@ def _size(table: Table) -> int:
     """How many characters a table adds to the schema text, without its foreign keys."""
     table = replace(table, foreign_keys=())
     return len(Database("", (table,)).mschema()) - len(Database("", ()).mschema())
-
-
-def _key_sizes(tables: Sequence[Table]) -> list[list[tuple[int, int]]]:
-    """For each table, and each of its foreign keys to another, that table's place and the characters of its lines."""
-    places = {_name(table): place for place, table in enumerate(tables)}
-    several = len({table.schema for table in tables}) > 1
-    found: list[list[tuple[int, int]]] = []
-    for table in tables:
-        found.append([])
-        for key in table.foreign_keys:
-            other = places.get(_referenced(table, key))
-            if other is not None:
-                names = [
-                    (table.name, tables[other].name, *pair)
-                    for pair in zip(key.columns, key.referenced_columns, strict=True)
-                ]
-                schemas = len(table.schema) + len(tables[other].schema) + 2 if several else 0
-                # A line break, two full stops and "="; quotation marks are so rare that they are not counted.
-                found[-1].append((other, sum(len("".join(line)) + 4 + schemas for line in names)))
-    return found
-
-
-def _neighbours(tables: Sequence[Table]) -> list[list[int]]:
-    """For each table the places of those that it refers to or that refer to it, by foreign keys or by names.
-
-    Many databases declare no foreign keys. A column ``customer_id`` or ``customerCode`` is taken to refer to a table
-    ``customers``, and one that is called as another table's primary key to that table.
-    """
-    places = {_name(table): place for place, table in enumerate(tables)}
-    meant: dict[tuple[str, str], set[int]] = {}
-    for place, table in enumerate(tables):
-        names = [" ".join([*terms(table.name), ending]) for ending in ("id", "code", "no")]
-        primary = [column.name.lower() for column in table.columns if column.primary_key]
-        if len(primary) == 1 and primary[0] not in _PLAIN_KEYS:
-            names += primary
-        for name in names:
-            meant.setdefault((table.schema, name), set()).add(place)
-    found: list[set[int]] = [set() for _ in tables]
-    for place, table in enumerate(tables):
-        others: set[int] = set()
-        for key in table.foreign_keys:
-            referenced = places.get(_referenced(table, key))
-            others |= set() if referenced is None else {referenced}
-        for column in table.columns:
-            for said in (column.name.lower(), " ".join(terms(column.name))):
-                others |= meant.get((table.schema, said), set())
-        for other in others - {place}:
-            found[place].add(other)
-            found[other].add(place)
-    return [sorted(others) for others in found]

@@ -24,7 +24,7 @@ __all__ = ["MOST_FOUND", "Found", "ValueIndex", "hint", "read_values"]
 VALUES_A_COLUMN = 5_000
 """Of a column so many distinct values are read at most."""
 VALUES = 100_000
-"""… and of a database; an index of so many takes about 50 MB."""
+"""… and of a database; an index of so many takes about 30 MB."""
 ROWS = 100_000
 """So many rows of a table are looked at, for each column."""
 SECONDS = 30.0
