@@ -38,8 +38,7 @@ async function call(method, path, { body, signal } = {}) {
     throw new Problem(response.status, `${response.status}: the answer is no JSON`);
   }
   if (response.ok) return data;
-  const errors = (data?.errors ?? []).map((error) => error.msg).filter(Boolean);
-  const detail = [data?.detail || data?.title || `${response.status} ${response.statusText}`, ...errors].join("\n");
+  const detail = data?.detail || data?.title || `${response.status} ${response.statusText}`;
   throw new Problem(response.status, detail, Number(response.headers.get("Retry-After")) || null);
 }
 
@@ -71,8 +70,8 @@ export async function alive() {
 }
 
 /**
- * Sends a call, and again when a full queue says when to come back, TRIES times in all.
- * `waiting(seconds, attempt, TRIES)` is told each second; `signal` ends it.
+ * Sends a call, and again where the service says when to come back (its queue is full, say), TRIES times in all.
+ * `waiting(reason, seconds, attempt, TRIES)` is told each second; `signal` ends it.
  */
 export async function patiently(send, signal, waiting) {
   for (let attempt = 1; ; attempt++) {
@@ -81,7 +80,7 @@ export async function patiently(send, signal, waiting) {
     } catch (error) {
       if (!(error instanceof Problem && error.status === 503 && error.retryAfter) || attempt === TRIES) throw error;
       for (let left = Math.ceil(error.retryAfter); left > 0; left--) {
-        waiting(left, attempt + 1, TRIES);
+        waiting(error.message, left, attempt + 1, TRIES);
         await second(signal);
       }
     }

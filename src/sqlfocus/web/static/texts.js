@@ -59,7 +59,7 @@ export const TEXTS = {
 
     "busy.ask": "Writing SQL … {seconds} s",
     "busy.run": "Running … {seconds} s",
-    "busy.wait": "The service is busy. Trying again in {seconds} s ({attempt} of {most})",
+    "busy.wait": "{reason} · Trying again in {seconds} s ({attempt} of {most})",
     stopped: "Stopped.",
     "error.gone": "The server does not answer. Try again when it is back.",
     answered: "SQL is there.",
@@ -163,7 +163,7 @@ export const TEXTS = {
 
     "busy.ask": "正在生成 SQL … {seconds} 秒",
     "busy.run": "正在执行 … {seconds} 秒",
-    "busy.wait": "服务繁忙，{seconds} 秒后重试（第 {attempt} 次，共 {most} 次）",
+    "busy.wait": "{reason} · {seconds} 秒后重试（第 {attempt} 次，共 {most} 次）",
     stopped: "已停止。",
     "error.gone": "服务器没有响应，恢复后请重试。",
     answered: "SQL 已生成。",

@@ -7,9 +7,6 @@ const progress = document.getElementById("progress");
 const working = document.getElementById("working");
 let now = null;
 
-/** Whether something is under way. */
-export const isBusy = () => now !== null;
-
 /**
  * Begins something, and stops what was under way. `buttons` are the one that began it and its Stop button, which take
  * each other's place; `key` is the text that says what is done, with its seconds.
@@ -18,8 +15,8 @@ export function begin([start, stopButton], key) {
   stop();
   const controller = new AbortController();
   const since = Date.now();
-  const mine = { controller, buttons: [start, stopButton], id: null };
-  mine.tell = () => say(working, mine.key, { seconds: Math.floor((Date.now() - since) / 1000) });
+  const mine = { controller, buttons: [start, stopButton], id: null, quiet: 0 };
+  mine.tell = () => Date.now() >= mine.quiet && say(working, mine.key, { seconds: Math.floor((Date.now() - since) / 1000) });
   mine.key = key;
   mine.timer = setInterval(() => mine.tell(), 1000);
   now = mine;
@@ -32,10 +29,10 @@ export function begin([start, stopButton], key) {
   mine.tell();
   return {
     signal: controller.signal,
-    /** Says something else, `waiting` for a place of a full queue. */
-    waiting(seconds, attempt, most) {
-      clearInterval(mine.timer);
-      say(working, "busy.wait", { seconds, attempt, most });
+    /** Says why and how long it waits. */
+    waiting(reason, seconds, attempt, most) {
+      mine.quiet = Date.now() + 1100; // it is told again within a second
+      say(working, "busy.wait", { reason, seconds, attempt, most });
     },
     /** The execution's name, to stop it by. */
     running(id) {
