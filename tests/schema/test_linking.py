@@ -151,3 +151,18 @@ def test_at_least_one_table_is_kept_with_its_keys():
     table = Table("t", (Column("id", "INTEGER", primary_key=True), *text_columns(*(f"c{i}" for i in range(50)))))
     linked = Linker(Database("d", (table,))).link("c7", most_characters=10)
     assert [column.name for column in linked.database.tables[0].columns] == ["id"]
+
+
+def test_a_database_without_tables_or_columns_is_no_error():
+    assert Linker(Database("empty", ())).link("what?", most_characters=1).left_out == ()
+    empty = Linker(Database("bare", (Table("t", ()), Table("u", text_columns("a")))))
+    assert empty.link("a of u", most_characters=45).left_out == ("t",)
+
+
+def test_values_are_shown_only_of_what_was_kept(library):
+    found = [Found("publishers", "name", "Red Kite", "Red Kite"), Found("staff", "job_title", "Archivist", "archivist")]
+    linker = Linker(library)
+    assert linker.link("Red Kite", most_characters=10_000).shown(found) == found
+    linked = linker.link("Which publisher is in Vienna?", most_characters=500)
+    assert linked.shown(found) == found[:1]
+    assert linked.shown([replace(found[0], schema="other")]) == []

@@ -40,6 +40,11 @@ class Linked:
     database: Database
     left_out: tuple[str, ...] = ()
 
+    def shown(self, found: Sequence[Found]) -> list[Found]:
+        """Those of the values found whose column was kept; a hint on others would name what the model does not see."""
+        kept = {(*table_key(table), column.name.lower()) for table in self.database.tables for column in table.columns}
+        return [one for one in found if (one.schema.lower(), one.table.lower(), one.column.lower()) in kept]
+
 
 class Linker:
     """Picks the part of a database that a question needs; built once a database, for threads to share.
@@ -111,7 +116,7 @@ class Linker:
     def _scores(self, asked: list[str], found: Sequence[Found]) -> np.ndarray:
         scores = self._index.scores(asked)
         names = {(one.schema.lower(), one.table.lower()) for one in found}
-        bonus = max(float(scores.max()), 1.0)
+        bonus = max(float(scores.max(initial=0.0)), 1.0)
         for place, table in enumerate(self._tables):
             if table_key(table) in names:
                 scores[place] += bonus
@@ -191,10 +196,11 @@ class _Index:
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
         self._count = len(texts)
         self._bm25 = bm25s.BM25()
-        self._bm25.index([list(text) or [""] for text in texts], show_progress=False)
+        if texts:
+            self._bm25.index([list(text) or [""] for text in texts], show_progress=False)
 
     def scores(self, asked: list[str]) -> np.ndarray:
-        return self._bm25.get_scores(asked) if asked else np.zeros(self._count)
+        return self._bm25.get_scores(asked) if asked and self._count else np.zeros(self._count)
 
 
 def _table_terms(table: Table) -> list[str]:
