@@ -4,7 +4,8 @@
 
 Gold tables and columns are those that sqlglot resolves in the gold queries. Linking is asked on each question's own
 database, at shares of its schema text, and on one big database that holds the tables of all of them, each database a
-schema. Compared with: the same without values found, and taking tables in the order in which they stand.
+schema. Compared with plain BM25, tables in the order of their rank until the size is full, and with linking that knows
+no values or no foreign keys.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+import bm25s
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -34,6 +36,7 @@ from sqlfocus.schema.database import read_database
 from sqlfocus.schema.linking import MOST_CHARACTERS, Linked, Linker
 from sqlfocus.schema.lookup import Found, ValueIndex, read_values
 from sqlfocus.schema.mschema import Database
+from sqlfocus.schema.words import terms
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARES = (0.75, 0.5, 0.25)
@@ -128,7 +131,6 @@ def measure(part: str, examples: Sequence[Example], benchmark: Benchmark) -> dic
     found = [known[one.example.db_id].values.find(one.example.question) for one in asked]
     linkers = {name: Linker(one.database) for name, one in known.items()}
     rows: list[list[str]] = []
-    links: list[Link]
     figures: dict[str, float] = {}
 
     def add(label: str, name: str, links: list[Link]) -> None:
@@ -152,11 +154,42 @@ def measure(part: str, examples: Sequence[Example], benchmark: Benchmark) -> dic
     add("… without values", f"all{size}_without_values", [(linker, size, ()) for _ in asked])
     keyless = Linker(replace(whole, tables=tuple(replace(table, foreign_keys=()) for table in whole.tables)))
     add("… without foreign keys", f"all{size}_without_keys", [(keyless, size, those) for those in found])
+    # Its texts are made anew for each table that it tries, so that it is asked fewer questions.
+    some = asked[:: max(len(asked) // 500, 1)]
+    plain: list[Link] = [(Plain(whole), size, ())] * len(some)
+    rows.append([f"… plain BM25 ({len(some)} questions)", *run(some, plain, figures, f"all{size}_plain")])
     print(layout(["database, size", *HEADS], rows))
     return figures | lookup(asked, known)
 
 
-Link: TypeAlias = tuple[Linker, int, Sequence[Found]]
+class Plain:
+    """Whole tables in the order of their BM25 rank until the size is full: what retrieval alone gives."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        texts = [
+            [
+                *terms(table.name),
+                *(term for column in table.columns for term in terms(f"{column.name} {column.comment}")),
+            ]
+            for table in database.tables
+        ]
+        self.bm25 = bm25s.BM25()
+        self.bm25.index(texts, show_progress=False)
+
+    def link(self, question: str, *, most_characters: int, found: Sequence[Found] = ()) -> Linked:
+        scores = self.bm25.get_scores(terms(question))
+        kept: set[int] = set()
+        for place in sorted(range(len(scores)), key=lambda place: -scores[place]):
+            tables = tuple(table for i, table in enumerate(self.database.tables) if i in kept or i == place)
+            if len(replace(self.database, tables=tables).mschema()) > most_characters:
+                break
+            kept.add(place)
+        left_out = tuple(f"{t.schema}.{t.name}" for i, t in enumerate(self.database.tables) if i not in kept)
+        return Linked(replace(self.database, tables=tuple(self.database.tables[i] for i in sorted(kept))), left_out)
+
+
+Link: TypeAlias = tuple[Linker | Plain, int, Sequence[Found]]
 """What to ask: a linker, the size to keep, values found."""
 HEADS = ["tables", "all", "columns", "all", "precision", "tables kept", "picks", "µs"]
 
