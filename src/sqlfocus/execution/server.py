@@ -95,6 +95,8 @@ class ServerRunner:
     def _take(self, rows: Iterator[tuple[Any, ...]]) -> Result:
         """The rows within the limits; the first of ``rows`` are the names of the columns."""
         columns = next(rows)
+        if not columns:
+            return Result(error="refused: a query returns rows, this does not")
         kept: list[tuple[Any, ...]] = []
         weight = 0
         for row in rows:
@@ -154,7 +156,7 @@ def _postgres(connection: Any, sql: str, most: int) -> Generator[tuple[Any, ...]
     """
     with connection.cursor("query", scrollable=False) as declared, connection.cursor() as fetching:
         declared.execute(sql)
-        yield tuple(column.name for column in declared.description)
+        yield tuple(column.name for column in declared.description or ())
         with contextlib.closing(fetching.stream(f'FETCH FORWARD {most} FROM "query"')) as rows:
             yield from rows
 
@@ -169,12 +171,12 @@ def _mysql(connection: Any, sql: str, most: int) -> Generator[tuple[Any, ...]]:
 
     with connection.cursor() as cursor:
         cursor.execute("START TRANSACTION READ ONLY")
-        probe = connection.escape(f"SELECT EXISTS (\n{sql}\n)")
+        probe = connection.escape(f"SELECT EXISTS ({sql}\n)")
         cursor.execute(f"PREPARE probe FROM {probe}")
     cursor = connection.cursor(SSCursor)
     try:
         cursor.execute(sql)
-        yield tuple(column[0] for column in cursor.description)
+        yield tuple(column[0] for column in cursor.description or ())
         while (row := cursor.fetchone()) is not None:
             yield row
     finally:

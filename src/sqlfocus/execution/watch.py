@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-GRACE_SECONDS = 0.25
+GRACE_SECONDS = 0.2
 """How long a query has to stop itself after its time limit, and how long one way to end it has before the next."""
 LOOK_SECONDS = 0.05
 """How often a stop is looked for: the longest that pressing Stop waits before anything happens."""
