@@ -3,10 +3,11 @@ import time
 
 import pytest
 
-from sqlfocus.answer import Request, answer, answer_all, extract_sql, finish
+from sqlfocus.answer import Request, answer, answer_all, answer_with_repair, extract_sql, finish
 from sqlfocus.corpus.prompt import template_named
-from sqlfocus.execution.runner import Limits, open_runner
+from sqlfocus.execution.runner import Limits, Result, open_runner
 from sqlfocus.inference.engine import Completion
+from sqlfocus.schema.text import read_schema_text
 
 Q = "SELECT name FROM singer WHERE age > 20"
 
@@ -192,6 +193,7 @@ def test_what_the_guard_wrote_is_what_runs():
 
     def run(sql):
         seen.append(sql)
+        return Result()
 
     finish("q", "SELECT /*! evil */ a FROM t WHERE b REGEXP 'x' -- c", dialect="mysql", run=run)
     finish("q", "SELECT load_file('x')", dialect="mysql", run=run)
@@ -228,3 +230,52 @@ def test_what_most_candidates_return_is_answered(shop, written, chosen):
     assert given.sql == chosen
     assert engine.temperatures == [0.0, 0.7, 0.7]
     assert len(engine.prompts) == 3
+
+
+class Retold(Recorded):
+    """Writes one text a call."""
+
+    def complete(self, prompts, *, on_done=None, **_):
+        self.prompts += prompts
+        completion = Completion(self.texts[len(self.prompts) - 1], 3, True, prompt_tokens=9, cached_tokens=4)
+        on_done(0, completion)
+        return [completion]
+
+
+def test_a_faulty_answer_goes_back_once_with_what_is_wrong_with_it(shop):
+    engine = Retold("SELECT colour FROM item", "SELECT name FROM item WHERE id = 1")
+    request = Request("Which?", "【DB_ID】 shop", run=shop.run)
+    trace = answer_with_repair(engine, template_named("schema-first"), request)
+    assert trace.answer.result.rows == [("pen",)]
+    assert [one.sql for one in trace.attempts] == ["SELECT colour FROM item", "SELECT name FROM item WHERE id = 1"]
+    assert [one.fault for one in trace.attempts] == ["no such column: colour", ""]
+    *_, wrong, said = engine.prompts[1].messages()
+    assert wrong == {"role": "assistant", "content": "SELECT colour FROM item"}
+    assert "no such column: colour" in said["content"] and said["role"] == "user"
+    assert engine.prompts[1].messages()[:2] == engine.prompts[0].messages()
+    assert sum(one.prompt_tokens for one in trace.completions) == 18
+
+
+def test_where_the_second_answer_is_no_better_the_first_stays(shop):
+    engine = Retold("SELECT colour FROM item", "I cannot")
+    trace = answer_with_repair(
+        engine, template_named("schema-first"), Request("Which?", "【DB_ID】 shop", run=shop.run)
+    )
+    assert trace.answer.sql == "SELECT colour FROM item"
+    assert trace.attempts[1].fault == "the answer holds no SQL"
+
+
+def test_what_is_not_run_is_held_to_the_names_that_are_there(shop):
+    database = read_schema_text("CREATE TABLE item (id INTEGER, name TEXT);", dialect="sqlite")
+    engine = Retold("SELECT i.colour FROM item AS i", "SELECT name FROM item")
+    trace = answer_with_repair(
+        engine, template_named("schema-first"), Request("Which?", database.mschema(), database=database)
+    )
+    assert trace.answer.sql == "SELECT name FROM item" and trace.answer.result is None
+    assert "colour" in trace.attempts[0].fault
+
+
+def test_a_right_answer_does_not_go_back(shop):
+    engine = Retold("SELECT name FROM item")
+    trace = answer_with_repair(engine, template_named("schema-first"), Request("Which?", "", run=shop.run))
+    assert len(engine.prompts) == len(trace.attempts) == 1 and trace.model_seconds >= 0

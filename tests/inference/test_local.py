@@ -150,13 +150,43 @@ def test_a_saved_prefix_is_read_by_the_next_engine_and_a_broken_one_made_anew(mo
     (file,) = tmp_path.iterdir()
 
     again = engine(model, folder=folder)
-    again.network._computed = None  # not to be called
-    assert [one.text for one in again.complete(prompts(schema()), max_new_tokens=12)] == expected
+    found = again.complete(prompts(schema()), max_new_tokens=12)
+    assert [one.text for one in found] == expected
+    assert all(one.cached_tokens for one in found)  # the first one's too: it was read, not computed
 
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert [one.text for one in engine(model, folder=folder).complete(prompts(schema()), max_new_tokens=12)] == expected
     assert file.read_bytes() == whole
+
+
+def test_what_is_written_so_far_is_told(model):
+    made = engine(model, drafts=False)
+    told = {}
+    given = made.complete(
+        prompts(schema()), max_new_tokens=8, on_text=lambda place, text: told.setdefault(place, []).append(text)
+    )
+    for place, one in enumerate(given):
+        assert len(told[place]) == one.tokens and told[place][-1] == one.text
+        firm = [text.rstrip("\N{REPLACEMENT CHARACTER}") for text in told[place]]
+        assert all(one.text.startswith(text) for text in firm)
+
+
+def test_a_branch_alone_is_joined_by_others_from_other_threads(model):
+    made = engine(model, batch_size=4)
+    expected = [one.text for one in made.complete(prompts(schema()), max_new_tokens=40)]
+    found = {}
+
+    def ask(place):
+        time.sleep(0.01 * place)  # so that the first is alone for some steps
+        (found[place],) = made.complete([prompts(schema())[place]], max_new_tokens=40)
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(QUESTIONS))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found[place].text for place in range(len(QUESTIONS))] == expected
 
 
 def test_threads_that_ask_at_once_share_the_batch_and_get_their_own_answers(model):

@@ -29,6 +29,8 @@ BLOCK = 128
 class TransformersNetwork:
     """A :class:`sqlfocus.inference.scheduler.Network` of a transformers model.
 
+    Whichever thread drives changes what others made, and PyTorch lets tensors of inference be changed in inference only.
+
     Attributes:
         prefixes: the prefixes' keys and values in memory.
         folder: where they are saved, if anywhere.
@@ -50,6 +52,7 @@ class TransformersNetwork:
         self._branches = Branches(slots, decoder.device)
         self._computed = 0  # tokens of prefixes so far
 
+    @torch.inference_mode()
     def open(self, slot: int, prefix: Sequence[int], room: int) -> int:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         before = self._computed
@@ -57,14 +60,17 @@ class TransformersNetwork:
         self._branches.open(slot, kept)
         return self._computed - before
 
+    @torch.inference_mode()
     def leave(self, slot: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         self._branches.open(slot, NO_PREFIX)
 
+    @torch.inference_mode()
     def cut(self, slot: int, length: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         self._branches.cut(slot, length)
 
+    @torch.inference_mode()
     def forward(self, feeds: Sequence[Feed]) -> TorchScores:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         by_slot = {feed.slot: feed for feed in feeds}
