@@ -28,6 +28,7 @@ VERBS = {
     "merge": "merge an adapter into its base (python utils/model_merge.py)",
     "ask": "ask a database a question",
     "serve": "serve the API and the page (python -m app)",
+    "mcp": "serve schemas and read-only queries to MCP clients",
     "sample": "build the sample database, an online shop (SQLite)",
     "demo": "run the whole chain on a sample database with a small model",
 }
