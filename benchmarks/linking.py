@@ -142,7 +142,7 @@ def measure(part: str, examples: Sequence[Example], benchmark: Benchmark) -> dic
         add(f"own, {share:.0%}", f"own{round(share * 100)}", list(zip(own, sizes, found, strict=True)))
         if share == 0.5:
             add(
-                "… without values",
+                "own, 50%, no values",
                 "own50_without_values",
                 [(linker, size, ()) for linker, size in zip(own, sizes, strict=True)],
             )
@@ -151,13 +151,13 @@ def measure(part: str, examples: Sequence[Example], benchmark: Benchmark) -> dic
     for size in (MOST_CHARACTERS // 2, MOST_CHARACTERS, MOST_CHARACTERS * 2):
         add(f"all, {size:,} characters", f"all{size}", [(linker, size, those) for those in found])
     size = MOST_CHARACTERS
-    add("… without values", f"all{size}_without_values", [(linker, size, ()) for _ in asked])
+    add(f"all, {size:,}, no values", f"all{size}_without_values", [(linker, size, ()) for _ in asked])
     keyless = Linker(replace(whole, tables=tuple(replace(table, foreign_keys=()) for table in whole.tables)))
-    add("… without foreign keys", f"all{size}_without_keys", [(keyless, size, those) for those in found])
+    add(f"all, {size:,}, no foreign keys", f"all{size}_without_keys", [(keyless, size, those) for those in found])
     # Its texts are made anew for each table that it tries, so that it is asked fewer questions.
     some = asked[:: max(len(asked) // 500, 1)]
     plain: list[Link] = [(Plain(whole), size, ())] * len(some)
-    rows.append([f"… plain BM25 ({len(some)} questions)", *run(some, plain, figures, f"all{size}_plain")])
+    rows.append([f"all, {size:,}, plain BM25 ({len(some)} questions)", *run(some, plain, figures, f"all{size}_plain")])
     print(layout(["database, size", *HEADS], rows))
     return figures | lookup(asked, known)
 

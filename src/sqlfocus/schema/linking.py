@@ -26,6 +26,8 @@ HIGH = 0.4
 """A table is taken for its rank if its score is at least this part of the best one's."""
 NEAR = 0.3
 """This part of its best neighbour's score is added to a table's."""
+HOLDS = 0.5
+"""This part of the best score is added to that of a table that alone holds a value found."""
 # Tables in the longest way over foreign keys that is kept, both ends included.
 _LONGEST_WAY = 4
 
@@ -78,7 +80,7 @@ class Linker:
         """What ``question`` needs of the database, in a schema text of ``most_characters``.
 
         Args:
-            found: values of the database that the question names; their tables come first.
+            found: values of the database that the question names; their tables rank higher.
 
         A database that fits is returned as it is, the same object. One table is kept at least, with its keys, even if
         it is longer than that.
@@ -115,11 +117,13 @@ class Linker:
 
     def _scores(self, asked: list[str], found: Sequence[Found]) -> np.ndarray:
         scores = self._index.scores(asked)
-        names = {(one.schema.lower(), one.table.lower()) for one in found}
-        bonus = max(float(scores.max(initial=0.0)), 1.0)
+        holding: dict[str, set[tuple[str, str]]] = {}
+        for one in found:
+            holding.setdefault(one.words.lower(), set()).add((one.schema.lower(), one.table.lower()))
+        best = max(float(scores.max(initial=0.0)), 1.0)
         for place, table in enumerate(self._tables):
-            if table_key(table) in names:
-                scores[place] += bonus
+            shares = [1 / len(tables) for tables in holding.values() if table_key(table) in tables]
+            scores[place] += HOLDS * best * max(shares, default=0.0)
         near = np.array(
             [max((scores[one] for one in self._neighbours[place]), default=0.0) for place in range(len(scores))]
         )
