@@ -1,4 +1,6 @@
+import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -7,6 +9,8 @@ from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import open_runner
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Column, Database, Table
+
+SPIDER = Path(__file__).resolve().parents[2] / "../shared/spider"
 
 
 def database(dialect, *names, name="shop"):
@@ -114,6 +118,20 @@ def test_in_and_a_name_reads_that_table():
     for sql in ("SELECT 5 IN t, 6 IN main.t", "WITH t AS (SELECT 7) SELECT 7 IN t, 5 IN t"):
         assert connection.execute(check(sql).sql).fetchall() == connection.execute(sql).fetchall() == [(1, 0)]
     connection.close()
+
+
+@pytest.mark.skipif(not SPIDER.is_dir(), reason="needs ../shared/spider")
+def test_every_gold_query_of_spiders_dev_set_reads_its_database_alone():
+    rows = json.loads((SPIDER / "dev.json").read_text())
+    files = {name: SPIDER / "database" / name / f"{name}.sqlite" for name in {row["db_id"] for row in rows}}
+    there = {name: read_database(str(file), max_values=0) for name, file in files.items() if file.exists()}
+    assert there
+    asked = [row for row in rows if row["db_id"] in there]
+    refused = {row["query"]: check(row["query"], database=there[row["db_id"]]).reason for row in asked}
+    assert {sql: reason for sql, reason in refused.items() if reason} == {}
+    others = there["concert_singer"]
+    world = [row["query"] for row in asked if row["db_id"] == "world_1"]
+    assert world and not any(check(query, database=others).allowed for query in world)
 
 
 @pytest.mark.server

@@ -1,3 +1,4 @@
+import datetime
 import socket
 import threading
 import time
@@ -49,15 +50,25 @@ def test_rows_are_read_and_percent_signs_are_text(server):
         "SELECT id FROM runner_item ORDER BY price DESC, id LIMIT 3 OFFSET 1",
         "SELECT EXTRACT(YEAR FROM CURRENT_DATE), COALESCE(NULLIF(name, ''), 'it''s') FROM runner_item",
         "WITH c AS (SELECT max(price) AS m FROM runner_item) SELECT id FROM runner_item, c WHERE price = m",
+        # What could trip over standing in a subquery or a cursor.
+        "SELECT id, id, name AS id FROM runner_item ORDER BY name LIMIT 2",
+        "(SELECT id FROM runner_item WHERE id < 2) UNION ALL (SELECT 7) ORDER BY 1 DESC LIMIT 3",
+        "(SELECT 5)",
+        "SELECT id FROM runner_item EXCEPT SELECT id FROM runner_item WHERE id > 2",
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3) SELECT x FROM c",
+        "SELECT rank() OVER (ORDER BY id DESC), count(*) OVER () FROM runner_item LIMIT 1",
+        "SELECT count(*) AS n FROM runner_item HAVING count(*) > 1",
+        "SELECT 1 -- to the end",
     ],
 )
 def test_what_the_guard_writes_runs(server, sql):
     runner, _ = server
     permit = check(sql, dialect=runner.dialect)
     assert permit.allowed, permit.reason
-    result = runner.run(permit.sql)
-    assert result.error == ""
-    assert result.rows
+    for text in (permit.sql, sql):
+        result = runner.run(text)
+        assert result.error == ""
+        assert result.rows
 
 
 @pytest.mark.server
@@ -78,6 +89,43 @@ def test_rows_and_bytes_have_limits(server):
     assert runner.run("SELECT id FROM runner_item WHERE id < 100").truncated is False
     result = runner.run("SELECT repeat('x', 3000) FROM runner_item")
     assert (len(result.rows), result.truncated) == (3, True)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ARRAY[repeat('x', 3000)]",
+        "json_build_object('a', repeat('x', 3000))",
+        "repeat('x', 3000)::bytea",
+        "10::numeric ^ 3000",
+        "ROW(1, repeat('x', 3000))",
+        "(SELECT range_agg(int4range(n * 2, n * 2 + 1)) FROM generate_series(1, 150) AS s(n))",
+    ],
+)
+def test_values_of_every_kind_count_as_bytes(postgres_url, value):
+    execution = open_runner(postgres_url, SHORT)
+    result = execution.run(f"SELECT {value} FROM generate_series(1, 50)")
+    assert result.error == ""
+    assert (1 <= len(result.rows) <= 3, result.truncated) == (True, True)
+    execution.close()
+
+
+@pytest.mark.server
+def test_dates_that_python_has_not_are_text(postgres_url):
+    execution = open_runner(postgres_url, SHORT)
+    sql = (
+        "SELECT 'infinity'::date, '0044-03-15 BC'::date, '-infinity'::timestamptz, '12000-01-01'::timestamp, "
+        "'2024-02-29'::date"
+    )
+    assert execution.run(sql).rows[0] == (
+        "infinity",
+        "0044-03-15 BC",
+        "-infinity",
+        "12000-01-01 00:00:00",
+        datetime.date(2024, 2, 29),
+    )
+    execution.close()
 
 
 @pytest.mark.server

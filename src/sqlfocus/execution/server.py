@@ -11,17 +11,16 @@ that can do no more than SELECT, which does.
 from __future__ import annotations
 
 import contextlib
-import socket
-import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from sqlfocus.errors import UserError
+from sqlfocus.execution import streams
 from sqlfocus.execution.runner import Limits, Result
 from sqlfocus.execution.watch import STOPPED, Turns, Watch
 from sqlfocus.schema.connect import connect, open_engine, place, reason
@@ -76,12 +75,14 @@ class ServerRunner:
 
     def _run(self, connection: Any, sql: str, stop: threading.Event | None) -> Result:
         watch = Watch(
-            self._limits.seconds, stop, [lambda: self._cancel(connection), lambda: _hang_up(connection, self.dialect)]
+            self._limits.seconds,
+            stop,
+            [lambda: self._cancel(connection), lambda: streams.hang_up(connection, self.dialect)],
         )
         failure: BaseException | None = None
         result = Result()
         try:
-            stream = _postgres if self.dialect == "postgres" else _mysql
+            stream = streams.postgres if self.dialect == "postgres" else streams.mysql
             with contextlib.closing(stream(connection, sql, self._limits.rows + 1)) as rows:
                 result = self._take(rows)
         except self._errors as error:
@@ -148,59 +149,10 @@ class ServerRunner:
         return text
 
 
-def _postgres(connection: Any, sql: str, most: int) -> Generator[tuple[Any, ...]]:
-    """The names of a query's columns, then its rows, one at a time.
-
-    A cursor takes queries alone, and psycopg declares it by the protocol that takes one statement alone. The rows are
-    not fetched through it, since it would hold hundreds in memory before the first is weighed.
-    """
-    with connection.cursor("query", scrollable=False) as declared, connection.cursor() as fetching:
-        declared.execute(sql)
-        yield tuple(column.name for column in declared.description or ())
-        with contextlib.closing(fetching.stream(f'FETCH FORWARD {most} FROM "query"')) as rows:
-            yield from rows
-
-
-def _mysql(connection: Any, sql: str, most: int) -> Generator[tuple[Any, ...]]:
-    """The names of a query's columns, then its rows, one at a time; the session has been told ``most``.
-
-    That the text can stand in a subquery is found out by preparing that, which runs nothing. It keeps out whatever is
-    not a query as a whole, blocks of statements, SET STATEMENT and INTO among it.
-    """
-    from pymysql.cursors import SSCursor
-
-    with connection.cursor() as cursor:
-        cursor.execute("START TRANSACTION READ ONLY")
-        probe = connection.escape(f"SELECT EXISTS ({sql}\n)")
-        cursor.execute(f"PREPARE probe FROM {probe}")
-    cursor = connection.cursor(SSCursor)
-    try:
-        cursor.execute(sql)
-        yield tuple(column[0] for column in cursor.description or ())
-        while (row := cursor.fetchone()) is not None:
-            yield row
-    finally:
-        # Closing it would read the rest of the rows; the connection is closed instead.
-        if cursor._result is not None:
-            cursor._result.unbuffered_active = False
-
-
-def _hang_up(connection: Any, dialect: str) -> None:
-    """End a connection whose server does not answer, under the hands of the thread that waits for it."""
-    with contextlib.suppress(Exception):
-        number = connection.fileno() if dialect == "postgres" else connection._sock.fileno()
-        with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as same:
-            same.shutdown(socket.SHUT_RDWR)
-
-
 def _size(value: Any) -> int:
     """About how many bytes a value takes, as :class:`Limits` counts them."""
     if isinstance(value, (str, bytes, bytearray)):
         return len(value)
     if isinstance(value, memoryview):
         return value.nbytes
-    if isinstance(value, dict):
-        return sum(16 + _size(key) + _size(inner) for key, inner in value.items())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return sum(8 + _size(inner) for inner in value)
-    return 0 if value is None else sys.getsizeof(value)
+    return 0 if value is None or isinstance(value, (int, float)) else len(repr(value))
