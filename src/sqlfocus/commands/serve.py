@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     try:
         from sqlfocus.web.app import create_app
-        from sqlfocus.web.serving import SPARE_THREADS, bind, serve
+        from sqlfocus.web.serving import SPARE_THREADS, listening, serve
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'sql-focus-finetune[serve]'") from error
     from sqlfocus.models.newest import newest_model
@@ -70,29 +71,33 @@ def run(args: argparse.Namespace) -> int:
 
     model = args.model or str(newest_model())
     settings = read_config(args.config) if args.enable_mschema else []
-    sockets = bind(args.host, args.port)
-    databases = [LiveDatabase(one, max_values=max_values(model)) for one in settings]
-    for database in databases:
-        for warning in database.known.database.warnings:
-            sys.stderr.write(f"warning: {database.name}: {warning}\n")
-    from sqlfocus.inference.loading import load_engine
+    # What may be refused comes first, and the model, which takes long, last.
+    with ExitStack() as stack:
+        sockets = stack.enter_context(listening(args.host, args.port))
+        databases = []
+        for one in settings:
+            databases.append(LiveDatabase(one, max_values=max_values(model)))
+            stack.callback(databases[-1].close)
+            for warning in databases[-1].known.database.warnings:
+                sys.stderr.write(f"warning: {one.name}: {warning}\n")
+        from sqlfocus.inference.loading import load_engine
 
-    engine, template = load_engine(
-        model,
-        engine="auto" if args.engine == "openai" else args.engine,
-        prompt_template=args.prompt_template,
-        save_prefixes=True,
-    )
-    service = Service(
-        *(engine, template, Catalog(databases)),
-        most_at_a_time=args.queue,
-        candidates=args.candidates,
-        constrained=not args.free,
-    )
-    app = create_app(service, review_file=args.feedback_file)
-    threading.Thread(target=service.warm, daemon=True).start()
-    _announce(args.host, sockets[0].getsockname()[1], model, databases)
-    serve(app, sockets, threads=args.queue + SPARE_THREADS, on_stop=service.close)
+        engine, template = load_engine(
+            model,
+            engine="auto" if args.engine == "openai" else args.engine,
+            prompt_template=args.prompt_template,
+            save_prefixes=True,
+        )
+        service = Service(
+            *(engine, template, Catalog(databases)),
+            most_at_a_time=args.queue,
+            candidates=args.candidates,
+            constrained=not args.free,
+        )
+        app = create_app(service, review_file=args.feedback_file)
+        threading.Thread(target=service.warm, daemon=True).start()
+        _announce(args.host, sockets[0].getsockname()[1], model, databases)
+        serve(app, sockets, threads=args.queue + SPARE_THREADS)
     return 0
 
 

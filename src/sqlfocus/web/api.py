@@ -122,13 +122,13 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
         database = service.database(body.database) if len(service.catalog) or body.database else None
         return messages.Kept(entries=review.add(body, database, service.model))
 
-    @operations.add("GET", "/healthz", "Whether the service runs.", media_type="text/plain")
+    @operations.add("GET", "/healthz", "Whether the service runs.", media_types=("text/plain",))
     def healthz() -> Response:
         return Response("ok\n", mimetype="text/plain")
 
     @operations.add(
         *("GET", "/readyz", "Whether the service is ready for questions."),
-        media_type="text/plain",
+        media_types=("text/plain",),
         problems=("not-ready",),
     )
     def readyz() -> Response:
@@ -136,7 +136,7 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
             raise ProblemError("not-ready", "the schemas of the databases go through the model; this ends by itself")
         return Response("ready\n", mimetype="text/plain")
 
-    @operations.add("GET", "/metrics", "Counters, as Prometheus reads them.", media_type="text/plain")
+    @operations.add("GET", "/metrics", "Counters, as Prometheus reads them.", media_types=("text/plain",))
     def metrics_() -> Response:
         return Response(metrics.text(), content_type=CONTENT_TYPE_LATEST)
 

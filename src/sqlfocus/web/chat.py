@@ -139,6 +139,7 @@ def add_chat(operations: Operations, service: Service) -> None:
         *("POST", "/v1/chat/completions", "The model itself, as OpenAI's chat completions; may be streamed."),
         body=ChatRequest,
         answer=ChatAnswer,
+        media_types=("application/json", "text/event-stream"),
         problems=("no-model", "prompt-too-long", "queue-full", "model-unavailable"),
     )
     def chat(body: ChatRequest) -> ChatAnswer | Response:

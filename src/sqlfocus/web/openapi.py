@@ -75,9 +75,9 @@ def _operation(one: Operation, references: dict[Any, Any]) -> dict[str, Any]:
 def _responses(one: Operation, references: dict[Any, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if one.answer:
-        content = {one.media_type: {"schema": references[one.answer, "serialization"]}}
-    elif one.status != 204:
-        content = {one.media_type: {"schema": {"type": "string"}}}
+        content = {"application/json": {"schema": references[one.answer, "serialization"]}}
+    if one.status != 204:
+        content |= {other: {"schema": {"type": "string"}} for other in one.media_types if other not in content}
     responses: dict[str, Any] = {str(one.status): {"description": "Done.", **({"content": content} if content else {})}}
     by_status: dict[int, list[str]] = defaultdict(list)
     for kind in dict.fromkeys((*one.problems, "internal")):

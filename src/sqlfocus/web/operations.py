@@ -29,7 +29,7 @@ class Operation:
     answer: type[BaseModel] | None
     status: int
     problems: tuple[str, ...]
-    media_type: str
+    media_types: tuple[str, ...]
     name: str
 
 
@@ -50,7 +50,7 @@ class Operations:
         answer: type[BaseModel] | None = None,
         status: int = 200,
         problems: Sequence[str] = (),
-        media_type: str = "application/json",
+        media_types: tuple[str, ...] = ("application/json",),
     ) -> Callable[[Function], Function]:
         """Declare the function below as an operation.
 
@@ -74,7 +74,7 @@ class Operations:
             route = path.replace("{", "<").replace("}", ">")
             self.blueprint.add_url_rule(route, function.__name__, view, methods=[method])
             own = (*(("bad-request", "invalid", "too-large", "unsupported-media-type") if body else ()), *problems)
-            self.all.append(Operation(method, path, summary, body, answer, status, own, media_type, function.__name__))
+            self.all.append(Operation(method, path, summary, body, answer, status, own, media_types, function.__name__))
             return function
 
         return declare

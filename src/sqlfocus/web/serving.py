@@ -6,7 +6,8 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import waitress
@@ -18,13 +19,24 @@ SPARE_THREADS = 16
 """Besides one for each question that may be under way: for health, metrics, queries, and to turn others away."""
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets that hold the port from now on, of all addresses that ``host`` has (``localhost`` has two).
+@contextmanager
+def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """Sockets that hold the port while the block runs, of all addresses that ``host`` has (``localhost`` has two).
 
     Raises:
         UserError: the port is in use, not allowed, or the host is not this machine's.
     """
     sockets: list[socket.socket] = []
+    try:
+        _bind(host, port, sockets)
+        yield sockets
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _bind(host: str, port: int, sockets: list[socket.socket]) -> None:
+    """Bind the sockets, and add them to ``sockets`` one by one."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -44,13 +56,10 @@ def bind(host: str, port: int) -> list[socket.socket]:
         except OSError as error:
             one.close()
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                for other in sockets:
-                    other.close()
                 raise _refused(host, port, error) from error
             refusal = error  # no IPv6 on this machine, say
     if not sockets:
         raise _refused(host, port, refusal)
-    return sockets
 
 
 def _refused(host: str, port: int, error: OSError | None) -> UserError:
@@ -61,7 +70,7 @@ def _refused(host: str, port: int, error: OSError | None) -> UserError:
     return UserError(f"{host}:{port} cannot be listened on ({error.strerror if error else 'no address'})")
 
 
-def serve(app: Flask, sockets: list[socket.socket], *, threads: int, on_stop: Callable[[], Any]) -> None:
+def serve(app: Flask, sockets: list[socket.socket], *, threads: int) -> None:
     """Serve until Ctrl-C or SIGTERM; what is under way is finished."""
     server = waitress.create_server(
         app,
@@ -83,4 +92,3 @@ def serve(app: Flask, sockets: list[socket.socket], *, threads: int, on_stop: Ca
         server.run()
     finally:
         server.close()
-        on_stop()
