@@ -302,6 +302,23 @@ def test_a_lost_connection_is_said(mariadb, monkeypatch):
         read_database(mariadb)
 
 
+def test_mysqls_times_and_bits_are_shown_as_it_writes_them(mariadb):
+    execute(
+        mariadb,
+        "CREATE TABLE sales.clock (a TIME, b TIME(6), c TIME(2), d BIT(1), e BIT(9));"
+        "INSERT INTO sales.clock VALUES ('00:01:02', '09:00:00.25', '-30:00:05.75', 1, 300), (NULL, NULL, NULL, 0, 1)",
+    )
+    (clock,) = read_database(mariadb, tables=["clock"]).tables
+    execute(mariadb, "DROP TABLE sales.clock")
+    assert [column.examples for column in clock.columns] == [
+        ("00:01:02",),
+        ("09:00:00.250000",),
+        ("-30:00:05.750000",),
+        ("1", "0"),
+        ("300", "1"),
+    ]
+
+
 def test_mariadbs_tables_with_history_are_tables_and_types_have_no_collation(mariadb):
     execute(
         mariadb,

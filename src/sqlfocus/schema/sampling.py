@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -149,8 +150,18 @@ def _chosen(
             except (ValueError, TypeError, ArithmeticError):
                 notes.append(f"{where}: no values shown, they are not of the declared type {type_!s}")
                 values = []
+        elif connection.dialect.name in ("mysql", "mariadb"):
+            values = [_clock(value) if isinstance(value, timedelta) else value for value in values]
         examples[name] = choose_values(values, _type_name(type_), max_values)
     return examples, notes
+
+
+def _clock(value: timedelta) -> str:
+    """A TIME of MySQL as it writes it, which may be negative or longer than a day; drivers make a timedelta of it."""
+    size = abs(value)
+    minutes, seconds = divmod(size // timedelta(seconds=1), 60)
+    text = f"{'-' if value < timedelta() else ''}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+    return f"{text}.{size.microseconds:06}" if size.microseconds else text
 
 
 @lru_cache(maxsize=1024)
