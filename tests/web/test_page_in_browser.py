@@ -187,6 +187,9 @@ def test_a_chart_is_drawn_and_described(open_page):
     assert page.locator("#table .ag-row").first.is_visible() and not page.locator("#chart canvas").count()
     run(page, "SELECT name FROM customers")
     assert not page.locator("#views").is_visible()
+    run(page, "SELECT name FROM customers WHERE id < 0")
+    assert page.locator("#table :text('No rows')").is_visible()
+    shoot(page, "no-rows")
 
 
 def test_an_option_of_every_kind_of_chart_is_data(open_page):
@@ -454,6 +457,8 @@ def test_a_link_fills_in_and_runs_nothing(open_page):
     other.wait_for_timeout(200)
     assert other.input_value("#question") == "Is 1 < 2 & 2 < 3? 是吗？" and editor_text(other) == "SELECT 1 < 2"
     assert other.input_value("#database") == "hostile" and asked == []
+    other = open_page("?database=elsewhere&q=Who?")
+    assert "no database elsewhere" in other.inner_text("#sql-error")
 
 
 def test_names_and_values_are_never_taken_for_html(open_page):

@@ -97,4 +97,6 @@ def protect(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Referrer-Policy"] = "no-referrer"  # a link to a question has the question in it
+    if response.status_code == 304:
+        response.close()  # Werkzeug sends no body then, and forgets the file that it has opened for one
     return response

@@ -4,15 +4,21 @@
 const TRIES = 5;
 
 export class Problem extends Error {
-  /** `retryAfter`: seconds until it is worth trying again, where the service says so. */
-  constructor(status, detail, retryAfter = null) {
+  /** `kind`: what docs/service.md calls it; `retryAfter`: seconds until it is worth trying again, where that is said. */
+  constructor(status, detail, kind = "", retryAfter = null) {
     super(detail);
     this.status = status;
+    this.kind = kind;
     this.retryAfter = retryAfter;
   }
 }
 
 export class Gone extends Error {}
+
+/** What is to be thrown where a module cannot be loaded: it comes from the same server. */
+export const gone = () => {
+  throw new Gone();
+};
 
 async function call(method, path, { body, signal } = {}) {
   let response;
@@ -39,7 +45,8 @@ async function call(method, path, { body, signal } = {}) {
   }
   if (response.ok) return data;
   const detail = data?.detail || data?.title || `${response.status} ${response.statusText}`;
-  throw new Problem(response.status, detail, Number(response.headers.get("Retry-After")) || null);
+  const kind = String(data?.type ?? "").split("/").at(-1);
+  throw new Problem(response.status, detail, kind, Number(response.headers.get("Retry-After")) || null);
 }
 
 const place = (database) => `databases/${encodeURIComponent(database)}`;
@@ -71,7 +78,7 @@ export async function alive() {
 
 /**
  * Sends a call, and again where the service says when to come back (its queue is full, say), TRIES times in all.
- * `waiting(reason, seconds, attempt, TRIES)` is told each second; `signal` ends it.
+ * `waiting(problem, seconds, attempt, TRIES)` is told each second; `signal` ends it.
  */
 export async function patiently(send, signal, waiting) {
   for (let attempt = 1; ; attempt++) {
@@ -80,7 +87,7 @@ export async function patiently(send, signal, waiting) {
     } catch (error) {
       if (!(error instanceof Problem && error.status === 503 && error.retryAfter) || attempt === TRIES) throw error;
       for (let left = Math.ceil(error.retryAfter); left > 0; left--) {
-        waiting(error.message, left, attempt + 1, TRIES);
+        waiting(error, left, attempt + 1, TRIES);
         await second(signal);
       }
     }

@@ -62,6 +62,7 @@ async function ask() {
     : { question: asked, evidence, db_schema: $("schema-text").value, dialect: $("dialect").value || null };
   const work = begin([$("ask"), $("ask-stop")], "busy.ask");
   clear();
+  announce("asking");
   $("sql-card").classList.add("stale");
   let answer = null;
   try {
@@ -99,7 +100,9 @@ async function run(answer = null) {
   const id = api.newId();
   const work = begin([$("run"), $("run-stop")], "busy.run");
   $("sql-error").hidden = true;
+  $("welcome").hidden = true;
   hideResult();
+  announce("running");
   work.running(id);
   try {
     const executed = await api.patiently(() => api.execute({ sql, database: database(), id }, work.signal), work.signal, work.waiting);
@@ -242,15 +245,15 @@ function link() {
   return address.href;
 }
 
-function followLink() {
+async function followLink() {
   const given = new URLSearchParams(location.search);
   if (!given.size) return;
-  fillIn({ question: given.get("q") ?? "", evidence: given.get("hint") ?? "", database: given.get("database"), sql: given.get("sql") ?? "" });
+  await fillIn({ question: given.get("q") ?? "", evidence: given.get("hint") ?? "", database: given.get("database"), sql: given.get("sql") ?? "" });
   history.replaceState(null, "", location.pathname);
 }
 
 /** Fills in a question and its SQL, from a link or the history, and runs nothing. */
-function fillIn(entry) {
+async function fillIn(entry) {
   stop();
   clear();
   question.value = entry.question;
@@ -258,8 +261,9 @@ function fillIn(entry) {
   $("hint").open = Boolean(entry.evidence);
   if (entry.database && entry.database !== database() && databases.some((one) => one.name === entry.database)) {
     $("database").value = entry.database;
-    choose();
+    await choose();
   }
+  if (entry.database && entry.database !== database()) showMessage("database.unknown", { database: entry.database });
   editor.set(entry.sql);
   grow();
   question.focus();
@@ -286,6 +290,7 @@ $("ask-form").addEventListener("submit", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented || event.isComposing) return;
+  if (document.querySelector("dialog[open]")) return;
   event.preventDefault();
   ask();
 });
@@ -398,8 +403,8 @@ settle();
 // ---- start
 
 await connect();
-followLink();
+await followLink();
 grow();
 if (!narrow.matches) question.focus();
 document.body.dataset.ready = "true";
-requestIdleCallback?.(warm) ?? setTimeout(warm, 500);
+(window.requestIdleCallback ?? setTimeout)(warm); // Safari has no such callback

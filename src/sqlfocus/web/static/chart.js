@@ -1,5 +1,6 @@
 // The result as a chart. The service says which columns on which axis; this makes ECharts' option of it, which is data.
 
+import { gone } from "./api.js";
 import { current } from "./i18n.js";
 
 let chart = null;
@@ -32,6 +33,7 @@ export function chartOption(result, colours, width) {
     return {
       ...common,
       tooltip: { ...common.tooltip, trigger: "item" },
+      grid: { ...common.grid, bottom: 42 },
       xAxis: { ...valueAxis(colours), scale: true, name: result.columns[x].name, nameLocation: "middle" },
       yAxis: { ...valueAxis(colours), scale: true, name: names[0] },
       series,
@@ -57,7 +59,8 @@ export function chartOption(result, colours, width) {
     inverse: lying,
     axisLine: { lineStyle: { color: colours.line } },
     axisTick: { show: false },
-    axisLabel: { color: colours.dim, width: 180, overflow: "truncate", hideOverlap: true },
+    // Each bar has its name, which fits; of the many names of a line, ECharts shows as many as have room.
+    axisLabel: { color: colours.dim, width: 180, overflow: "truncate", hideOverlap: true, interval: kind === "bar" ? 0 : "auto" },
   };
   const values = valueAxis(colours);
   if (names.length === 1) {
@@ -71,6 +74,8 @@ export function chartOption(result, colours, width) {
 const valueAxis = (colours) => ({
   type: "value",
   axisLabel: { color: colours.dim },
+  axisLine: { lineStyle: { color: colours.line } },
+  axisTick: { show: false },
   nameTextStyle: { color: colours.dim },
   splitLine: { lineStyle: { color: colours.line } },
 });
@@ -84,7 +89,7 @@ function inOrder(rows, columnKind, kind, x) {
 
 /** Draws a result's chart in `host`, which must be visible. */
 export async function showChart(host, result, label) {
-  library ??= (await import("./vendor/echart/index.js")).echarts;
+  library ??= (await import("./vendor/echart/index.js").catch(gone)).echarts;
   chart?.dispose();
   chart = library.init(host, null, { locale: current() === "zh" ? "ZH" : "EN" });
   chart.setOption(chartOption(result, colours(host), host.clientWidth));

@@ -44,7 +44,7 @@ export function makeEditor(host, { nonce, changed, run, focused }) {
     extensions: [
       CM.EditorView.cspNonce.of(nonce),
       // Before basicSetup's own Ctrl-Enter, which opens a line.
-      CM.Prec.highest(CM.keymap.of([{ key: "Mod-Enter", run: () => (run(), true) }])),
+      CM.Prec.highest(CM.keymap.of(["Mod-Enter", "Ctrl-Enter"].map((key) => ({ key, run: () => (run(), true) })))),
       CM.Prec.highest(LOOK),
       CM.basicSetup,
       CM.EditorView.lineWrapping,
@@ -77,7 +77,11 @@ export function makeEditor(host, { nonce, changed, run, focused }) {
     async setDialect(dialect) {
       const wanted = DIALECTS[dialect] ?? "SQL";
       const found = CM.languages.find((one) => one.name === wanted);
-      view.dispatch({ effects: language.reconfigure(await found.load()) });
+      try {
+        view.dispatch({ effects: language.reconfigure(await found.load()) });
+      } catch {
+        // The server is gone, which the next call will say; SQL without colours is SQL.
+      }
     },
     /** `completions`: CodeMirror's own, of the schema's tables and columns. */
     setNames(completions) {

@@ -30,8 +30,10 @@ export function startFeedback({ sql, failed }) {
     delete said.dataset.text;
   }
 
-  good.addEventListener("click", () => send("right", "", "feedback.kept"));
-  bad.addEventListener("click", () => send("wrong", "", corrected.hidden ? "feedback.correct" : "feedback.kept"));
+  const isSaid = (button) => button.getAttribute("aria-pressed") === "true";
+
+  good.addEventListener("click", () => isSaid(good) || send("right", "", "feedback.kept"));
+  bad.addEventListener("click", () => isSaid(bad) || send("wrong", "", corrected.hidden ? "feedback.correct" : "feedback.kept"));
   corrected.addEventListener("click", () => send("wrong", sql().trim(), "feedback.saved"));
 
   return {

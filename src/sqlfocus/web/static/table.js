@@ -1,15 +1,17 @@
 // The result as a table: AG Grid, which draws the rows in view alone. It is loaded with the first result.
 
+import { gone } from "./api.js";
 import { current, text } from "./i18n.js";
 
 const FEW_ROWS = 12; // as many are shown without a scrollbar
+const MOST_SHOWN = 500; // characters of a cell; what is copied or downloaded is whole
 
 let grid = null;
 let library = null;
 
 async function load() {
   if (!library) {
-    library = await import("./vendor/aggrid/index.js");
+    library = await import("./vendor/aggrid/index.js").catch(gone);
     library.ModuleRegistry.registerModules([library.AllCommunityModule]);
   }
   return library;
@@ -47,6 +49,7 @@ export async function showTable(host, result, nonce) {
   grid?.destroy();
   const few = result.rows.length <= FEW_ROWS;
   host.classList.toggle("tall", !few);
+  host.classList.toggle("empty", result.rows.length === 0);
   grid = AG.createGrid(host, {
     theme: look(AG),
     styleNonce: nonce,
@@ -85,10 +88,16 @@ const column = ({ name, kind }, place) => ({
   cellClass: kind === "number" ? "number" : undefined,
   headerClass: kind === "number" ? "number" : undefined,
   cellClassRules: { null: ({ value }) => value === null },
-  valueFormatter: ({ value }) => (value === null ? "NULL" : String(value)),
-  tooltipValueGetter: ({ value }) => (typeof value === "string" && value.length > 40 ? value : null),
+  valueFormatter: ({ value }) => shown(value),
+  tooltipValueGetter: ({ value }) => (typeof value === "string" && value.length > 40 ? shown(value) : null),
   comparator: comparator(kind),
 });
+
+function shown(value) {
+  if (value === null) return "NULL";
+  const whole = String(value);
+  return whole.length > MOST_SHOWN ? `${whole.slice(0, MOST_SHOWN)} …` : whole;
+}
 
 /** How a column's values are ordered; NULL stands last in either direction. */
 export function comparator(kind) {

@@ -1,7 +1,7 @@
 // What the page is doing now, at most one thing: a call with its progress and its Stop button.
 
 import * as api from "./api.js";
-import { say } from "./i18n.js";
+import { say, text } from "./i18n.js";
 
 const progress = document.getElementById("progress");
 const working = document.getElementById("working");
@@ -30,8 +30,10 @@ export function begin([start, stopButton], key) {
   return {
     signal: controller.signal,
     /** Says why and how long it waits. */
-    waiting(reason, seconds, attempt, most) {
+    waiting(problem, seconds, attempt, most) {
       mine.quiet = Date.now() + 1100; // it is told again within a second
+      // What the service says is the reason, then what to do; the page does that itself.
+      const reason = problem.kind === "queue-full" ? text("busy.full") : problem.message.split(";")[0];
       say(working, "busy.wait", { reason, seconds, attempt, most });
     },
     /** The execution's name, to stop it by. */
