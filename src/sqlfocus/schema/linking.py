@@ -8,6 +8,7 @@ cached prefix serves many questions. docs/linking.md has the figures.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from sqlfocus.schema.key_graph import key_columns, key_sizes, neighbours, table_
 from sqlfocus.schema.mschema import FOREIGN_KEYS, Database, Table, without_keys_to
 from sqlfocus.schema.value_index import Found
 from sqlfocus.schema.words import STOP_WORDS, terms
+
+# It asks for its debug messages, which would come out wherever a program logs anything.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 MOST_CHARACTERS = 8_000
 """The longest schema text where nothing else is said: some 2,900 tokens of Qwen's, at most 3,500 as a rule."""
