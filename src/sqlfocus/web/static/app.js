@@ -2,26 +2,25 @@
 
 import { showAnswer } from "./answer.js";
 import * as api from "./api.js";
-import { clearChart, showChart } from "./chart.js";
 import { apart, makeEditor } from "./editor.js";
-import { copy, csv, download, json, tsv } from "./export.js";
+import { copied } from "./export.js";
 import { startFeedback } from "./feedback.js";
 import { remember, startHistory } from "./history.js";
-import { onLanguage, say, startLanguage, text } from "./i18n.js";
+import { say, startLanguage } from "./i18n.js";
+import { hideResult, showResult } from "./result.js";
+import { announce, onReturn, showError, showMessage } from "./say.js";
 import { completions, startSchema } from "./schema.js";
+import { closeDrawer, narrow } from "./side.js";
 import { load, save } from "./store.js";
-import { clearTable, showTable, shownRows, warm } from "./table.js";
-import { onTheme, startTheme } from "./theme-switch.js";
+import { warm } from "./table.js";
+import { startTheme } from "./theme-switch.js";
 import { begin, stop } from "./work.js";
 
 const $ = (id) => document.getElementById(id);
-const nonce = document.body.dataset.nonce;
 const question = $("question");
 
 let databases = []; // those that the service is connected to; empty: the reader gives the schema
 let answered = null; // the last answer: {question, evidence, database, sql}
-let result = null; // the last result
-let view = "table";
 let lastField = "question"; // where a name of the schema goes
 
 const isConnected = () => databases.length > 0;
@@ -36,7 +35,7 @@ const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 // ---- the SQL
 
 const editor = makeEditor($("editor"), {
-  nonce,
+  nonce: document.body.dataset.nonce,
   run: () => run(),
   focused: () => (lastField = "sql"),
   changed() {
@@ -132,107 +131,10 @@ function showDialect(dialect) {
   $("sql-dialect").textContent = { sqlite: "SQLite", mysql: "MySQL", postgres: "PostgreSQL" }[dialect] ?? dialect;
 }
 
-// ---- what went wrong
+// ---- links
 
-function showMessage(key, fill) {
-  $("sql-error").hidden = false;
-  say($("sql-error"), key, fill);
-}
-
-function showError(error) {
-  if (error.name === "AbortError") return announce("stopped");
-  if (error instanceof api.Gone) {
-    showMessage("error.gone");
-    return watch();
-  }
-  if (!(error instanceof api.Problem)) console.error(error);
-  delete $("sql-error").dataset.text;
-  $("sql-error").hidden = false;
-  $("sql-error").textContent = error.message;
-}
-
-function announce(key, fill) {
-  say($("status"), key, fill);
-}
-
-let watching = false;
-
-/** The server is gone: says so until it is back. */
-async function watch() {
-  if (watching) return;
-  watching = true;
-  $("banner").hidden = false;
-  do await new Promise((resolve) => setTimeout(resolve, 2000));
-  while (!(await api.alive()));
-  watching = false;
-  $("banner").hidden = true;
-  if ($("sql-error").dataset.text === "error.gone") $("sql-error").hidden = true;
-  announce("back");
-  connect();
-}
-
-// ---- the result
-
-async function showResult(executed) {
-  result = executed;
-  $("result-card").hidden = false;
-  $("welcome").hidden = true;
-  const count = executed.rows.length;
-  const milliseconds = Math.round(executed.milliseconds * 10) / 10;
-  if (count === 1) say($("result-size"), "result.one", { milliseconds });
-  else say($("result-size"), "result.many", { rows: count, milliseconds });
-  announce(count === 1 ? "result.one" : "result.many", { rows: count, milliseconds });
-  $("truncated").hidden = !executed.truncated;
-  if (executed.truncated) say($("truncated"), "truncated", { rows: count });
-  $("views").hidden = !executed.chart;
-  view = "table";
-  await showTable($("table"), executed, nonce);
-  await showView();
-}
-
-async function showView() {
-  for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
-  $("table").hidden = view !== "table";
-  $("chart").hidden = view !== "chart";
-  if (view === "chart") await showChart($("chart"), result, text("chart"));
-  else clearChart();
-}
-
-function hideResult() {
-  result = null;
-  $("result-card").hidden = true;
-  clearTable();
-  clearChart();
-}
-
-for (const button of document.querySelectorAll("[data-view]")) {
-  button.addEventListener("click", () => {
-    view = button.dataset.view;
-    showView().catch(showError);
-  });
-}
-for (const changed of [onTheme, onLanguage]) changed(() => result && view === "chart" && showView().catch(showError));
-
-/** A file's name from the question: result.csv where there is none. */
-const fileName = (ending) => `${question.value.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "result"}.${ending}`;
-
-$("csv").addEventListener("click", () => download(fileName("csv"), csv(result.columns, shownRows()), "text/csv", true));
-$("json").addEventListener("click", () => download(fileName("json"), json(result.columns, shownRows()), "application/json"));
-$("result-copy").addEventListener("click", (event) => copied(event.currentTarget, tsv(result.columns, shownRows())));
 $("sql-copy").addEventListener("click", (event) => copied(event.currentTarget, editor.text()));
 $("link").addEventListener("click", (event) => copied(event.currentTarget, link()));
-
-/** Copies, and says so on the button for a while. */
-async function copied(button, content) {
-  const words = button.querySelector("span");
-  const key = button.dataset.said ?? (button.dataset.said = words.dataset.text);
-  const done = await copy(content);
-  say(words, done ? "copied" : "copy.failed");
-  announce(done ? "copied" : "copy.failed");
-  setTimeout(() => say(words, key), 1500);
-}
-
-// ---- links
 
 /** The address that fills the page in as it is now. It runs nothing by itself. */
 function link() {
@@ -372,36 +274,9 @@ $("given-schema").open = !given.value;
 given.addEventListener("input", () => save("schema", given.value));
 $("dialect").addEventListener("change", () => save("dialect", $("dialect").value));
 
-// ---- the side: beside the work where there is room, else a drawer over it
-
-const narrow = matchMedia("(max-width: 800px)");
-
-function showSide(shown) {
-  document.body.classList.toggle("side", shown);
-  $("schema-toggle").setAttribute("aria-expanded", String(shown));
-  $("shade").hidden = !(shown && narrow.matches);
-}
-
-const closeDrawer = () => narrow.matches && showSide(false);
-const isShown = () => document.body.classList.contains("side");
-
-$("schema-toggle").addEventListener("click", () => {
-  showSide(!isShown());
-  if (!narrow.matches) save("side", isShown());
-  if (isShown() && narrow.matches) $("schema-search").focus();
-});
-$("shade").addEventListener("click", closeDrawer);
-$("sidebar").addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !narrow.matches) return;
-  closeDrawer();
-  $("schema-toggle").focus();
-});
-const settle = () => showSide(!narrow.matches && load("side", true));
-narrow.addEventListener("change", settle);
-settle();
-
 // ---- start
 
+onReturn(connect);
 await connect();
 await followLink();
 grow();

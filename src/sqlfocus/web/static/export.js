@@ -1,4 +1,7 @@
-// The result out of the page: CSV and JSON to keep, rows and links to paste.
+// What leaves the page: CSV and JSON to keep; rows, SQL and links to paste.
+
+import { say } from "./i18n.js";
+import { announce } from "./say.js";
 
 /**
  * CSV as RFC 4180 has it. NULL is an empty field, an empty text is "". Text that a spreadsheet would take for a formula
@@ -48,7 +51,7 @@ export function download(name, content, type, bom = false) {
 }
 
 /** Whether the text is on the clipboard now. */
-export async function copy(content) {
+async function copy(content) {
   try {
     await navigator.clipboard.writeText(content);
     return true;
@@ -62,4 +65,14 @@ export async function copy(content) {
     field.remove();
     return done;
   }
+}
+
+/** Copies, and says so on the button for a while. */
+export async function copied(button, content) {
+  const words = button.querySelector("span");
+  const key = button.dataset.said ?? (button.dataset.said = words.dataset.text);
+  const done = await copy(content);
+  say(words, done ? "copied" : "copy.failed");
+  announce(done ? "copied" : "copy.failed");
+  setTimeout(() => say(words, key), 1500);
 }
