@@ -1,4 +1,4 @@
-"""``sqlfocus prepare``: training and evaluation files from Spider, BIRD or rows of one's own."""
+"""``sqlfocus prepare``: training and evaluation files from Spider, BIRD, rows of one's own, or people's feedback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRAINING_LENGTH = 1024  # the default of finetune's --max_seq_length
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="spider|bird|jsonl")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="spider|bird|jsonl|feedback")
     spider = kinds.add_parser("spider", help="from Spider's folder", allow_abbrev=False)
     bird = kinds.add_parser("bird", help="from BIRD's folder", allow_abbrev=False)
     jsonl = kinds.add_parser("jsonl", help="from a file of rows: JSON Lines or a JSON array", allow_abbrev=False)
@@ -49,12 +49,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     jsonl.add_argument("--databases", type=Path, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite")
     jsonl.add_argument("--dev_share", type=float, default=0.1, help="share of the queries to hold out (default: 0.1)")
+    _add_feedback(
+        kinds.add_parser("feedback", help="from what people said of the service's answers", allow_abbrev=False)
+    )
+
+
+def _add_feedback(feedback: argparse.ArgumentParser) -> None:
+    feedback.add_argument(
+        "--feedback_file",
+        type=Path,
+        metavar="FILE",
+        default=Path("output/feedback.jsonl"),
+        help="where the service keeps it (default: output/feedback.jsonl)",
+    )
+    feedback.add_argument(
+        "--review",
+        action="store_true",
+        help="go through what is not reviewed yet, here in the terminal, and write no rows",
+    )
+    feedback.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        default=Path("data/feedback_train.jsonl"),
+        help="the file to write; schema texts go into schemas/ beside it (default: data/feedback_train.jsonl)",
+    )
+    feedback.add_argument("--force", action="store_true", help="replace the file if it is there")
+    feedback.add_argument("--tokenizer", help="count tokens with this model's tokenizer, in place of characters")
 
 
 def run(args: argparse.Namespace) -> int:
     """Read everything, then write, then say what came of it."""
     from sqlfocus.corpus.preparation import PARTS, check_free, data_file
 
+    if args.kind == "feedback":
+        return _feedback(args)
     if args.max_values < 0:
         raise UserError(f"--max_values is {args.max_values}; it is 0 or more")
     check_free([data_file(args.output, part) for part in PARTS], force=args.force)
@@ -62,7 +91,27 @@ def run(args: argparse.Namespace) -> int:
     prepared = {"spider": _spider, "bird": _bird, "jsonl": _jsonl}[args.kind](args)
     lengths = _lengths(prepared, measure)
     prepared.write(args.output)
-    sys.stdout.write("\n".join(_summary(prepared, args.output, lengths, unit)) + "\n")
+    files = {part: data_file(args.output, part) for part in PARTS}
+    sys.stdout.write("\n".join(_summary(prepared, files, lengths, unit)) + "\n")
+    return 0
+
+
+def _feedback(args: argparse.Namespace) -> int:
+    """Review feedback, or make rows of what was accepted."""
+    from sqlfocus.corpus.feedback import prepare_feedback, write_feedback
+    from sqlfocus.corpus.preparation import check_free
+    from sqlfocus.corpus.review import read_reviews
+
+    if args.review:
+        from sqlfocus.commands.reviewing import review
+
+        return review(args.feedback_file)
+    check_free([args.output], force=args.force)
+    measure, unit = _measure(args.tokenizer)
+    prepared = prepare_feedback(read_reviews(args.feedback_file), args.output.parent)
+    lengths = _lengths(prepared, measure)
+    write_feedback(prepared, args.output)
+    sys.stdout.write("\n".join(_summary(prepared, {"train": args.output}, lengths, unit)) + "\n")
     return 0
 
 
@@ -164,20 +213,22 @@ def _lengths(prepared: Prepared, measure: Measure) -> dict[str, list[int]]:
     return lengths
 
 
-def _summary(prepared: Prepared, output: Path, lengths: Mapping[str, Sequence[int]], unit: str) -> list[str]:
+def _summary(
+    prepared: Prepared, files: Mapping[str, Path], lengths: Mapping[str, Sequence[int]], unit: str
+) -> list[str]:
     from sqlfocus.corpus.example import Example
-    from sqlfocus.corpus.preparation import data_file, percentiles
+    from sqlfocus.corpus.preparation import percentiles
 
     lines = []
     for part, rows in prepared.rows.items():
         databases = len({row.db_id for row in rows if isinstance(row, Example)})
         on = f" on {databases} databases" if databases else ""
-        path = data_file(output, part)
+        path = files[part]
         none = f"{part}: no rows; {path} is left as it was" if path.exists() else f"{part}: no rows, no file"
         lines.append(f"{path}: {len(rows)} rows{on}" if rows else none)
         lines += [f"  left out {count}: {reason}" for reason, count in sorted(prepared.left_out[part].items())]
     if prepared.schemas:
-        lines.append(f"{output / 'schemas'}: {len(prepared.schemas)} schema texts")
+        lines.append(f"{files['train'].parent / 'schemas'}: {len(prepared.schemas)} schema texts")
     lines.append(f"length of prompt and SQL in {unit}:     50 %     90 %     99 %  longest")
     for part, values in lengths.items():
         if values:

@@ -103,7 +103,7 @@ def prepare(
     """
     db_ids = sorted({row.db_id for part in rows.values() for row in part if isinstance(row, Example)})
     for db_id in db_ids:
-        if not _is_file_name(db_id):
+        if not is_file_name(db_id):
             raise UserError(f"{db_id}: a db_id names the file of its schema, and this one cannot; rename it")
     targets = [schema_file(folder, db_id) for db_id in db_ids if db_id in files or db_id in tables]
     check_free([*(data_file(folder, part) for part in PARTS), *targets], force=force)
@@ -270,5 +270,6 @@ def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip(" ;").casefold()
 
 
-def _is_file_name(db_id: str) -> bool:
+def is_file_name(db_id: str) -> bool:
+    """Whether a ``db_id`` can name the file of its schema, on any system."""
     return not re.search(r'[/\\:*?"<>|\x00-\x1f]', db_id) and not db_id.startswith(".")

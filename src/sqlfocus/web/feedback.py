@@ -1,27 +1,22 @@
-"""The review file: what people say of answers, a JSON line each, until someone has looked through it.
+"""Feedback: what people say of answers, kept in the review file until someone has looked through it.
 
-``sqlfocus prepare feedback`` makes training data of the entries that a reviewer took.
+``sqlfocus prepare feedback --review`` goes through the entries, ``sqlfocus prepare feedback`` makes training data of
+those that a reviewer accepted; :mod:`sqlfocus.corpus.review` has the file's form.
 """
 
 from __future__ import annotations
 
-import datetime
-import json
 import threading
+import uuid
 from pathlib import Path
 
-from sqlfocus.errors import UserError
+from sqlfocus.corpus.review import add_line, is_entry, now
 from sqlfocus.web.live import LiveDatabase
 from sqlfocus.web.messages import Feedback
 
 
 class ReviewFile:
-    """A file that grows line by line; several threads may add to it.
-
-    A line has ``question``, ``evidence``, ``database``, ``dialect``, ``schema`` (the M-Schema text), ``sql_query``,
-    ``verdict`` (``right`` or ``wrong``), ``corrected_sql``, ``model``, ``at``, and ``review``, which is empty: whoever
-    reviews writes ``accept`` or ``reject`` there.
-    """
+    """The review file, to which several threads may add."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,6 +30,7 @@ class ReviewFile:
             UserError: the file cannot be written.
         """
         entry = {
+            "id": uuid.uuid4().hex,
             "question": feedback.question,
             "evidence": feedback.evidence,
             "database": database.name if database else "",
@@ -44,25 +40,19 @@ class ReviewFile:
             "verdict": feedback.verdict,
             "corrected_sql": feedback.corrected_sql,
             "model": model,
-            "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "at": now(),
             "review": "",
         }
-        line = json.dumps(entry, ensure_ascii=False) + "\n"
         with self._lock:
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                if self._entries is None:
-                    self._entries = _lines(self.path)
-                with self.path.open("a", encoding="utf-8", newline="\n") as file:
-                    file.write(line)
-            except OSError as error:
-                raise UserError(f"{self.path}: feedback cannot be kept ({error.strerror or error})") from error
+            if self._entries is None:
+                self._entries = _count(self.path)
+            add_line(self.path, entry)
             self._entries += 1
             return self._entries
 
 
-def _lines(path: Path) -> int:
+def _count(path: Path) -> int:
     if not path.exists():
         return 0
     with path.open("rb") as file:
-        return sum(1 for _ in file)
+        return sum(map(is_entry, file))
