@@ -145,7 +145,7 @@ def _take(line: bytes, where: str, entries: dict[str, Entry]) -> None:
         ValueError: it says nothing that is known.
     """
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode())
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
     except json.JSONDecodeError as error:
