@@ -1,4 +1,4 @@
-"""Whatever fits the OpenAPI document, and what does not, gets an answer that the document has: schemathesis tries it."""
+"""What fits the OpenAPI document, and what does not, gets an answer that the document has: schemathesis tries it."""
 
 import shutil
 

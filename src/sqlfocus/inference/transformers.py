@@ -29,7 +29,7 @@ BLOCK = 128
 class TransformersNetwork:
     """A :class:`sqlfocus.inference.scheduler.Network` of a transformers model.
 
-    Whichever thread drives changes what others made, and PyTorch lets tensors of inference be changed in inference only.
+    Whichever thread drives changes tensors that others made, which PyTorch allows in inference mode alone.
 
     Attributes:
         prefixes: the prefixes' keys and values in memory.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import socket
 import sys
@@ -87,6 +88,8 @@ def serve(app: Flask, sockets: list[socket.socket], *, threads: int) -> None:
     def end(_number: int, _frame: Any) -> None:
         raise SystemExit(0)
 
+    # It would say so each time that requests wait for a thread, which is no fault.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, end)
     try:
         server.run()
