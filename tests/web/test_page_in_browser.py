@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import services
 from browser import HARM, Server, chromium, make_hostile, shoot
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
@@ -86,6 +87,25 @@ def open_page(chrome, server):
     for context in contexts:
         context.close()
     assert [one for one in wrong if not one.startswith("Failed to load resource")] == []
+
+
+def test_sql_that_does_not_run_goes_back_to_the_model(open_page, farm, tmp_path):
+    options = {"review_file": tmp_path / "review.jsonl", "constrained": False}
+    with services.running(*services.load(farm), [("farm", farm / "farm.sqlite")], **options) as (_, app):
+        server = Server(app)
+        try:
+            page = open_page(url=server.url)
+            page.fill("#question", "Who sings?")
+            with page.expect_response("**/ask") as asked:
+                page.keyboard.press("Enter")
+            assert [one["error"] for one in asked.value.json()["attempts"]][:1] == ["no such column: singer"]
+            page.wait_for_selector("#sql-error:not([hidden])")
+            assert "no such column: singer" in page.inner_text("#sql-error")
+            page.click("#details-summary")
+            assert page.inner_text("#details-body").count("no such column: singer") == 1
+            shoot(page, "mended")
+        finally:
+            server.stop()
 
 
 def write(page, sql):

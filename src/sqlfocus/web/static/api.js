@@ -55,6 +55,7 @@ export const databases = () => call("GET", "databases");
 export const schema = (database) => call("GET", `${place(database)}/schema`);
 export const refresh = (database) => call("POST", `${place(database)}/refresh`);
 export const toSql = (request, signal) => call("POST", "text2sql", { body: request, signal });
+export const ask = (request, signal) => call("POST", "ask", { body: request, signal });
 export const execute = (request, signal) => call("POST", "execute", { body: request, signal });
 export const feedback = (said) => call("POST", "feedback", { body: said });
 

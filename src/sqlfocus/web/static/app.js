@@ -103,12 +103,35 @@ async function run(answer = null) {
   hideResult();
   announce("running");
   work.running(id);
+  let failed = null;
   try {
     const executed = await api.patiently(() => api.execute({ sql, database: database(), id }, work.signal), work.signal, work.waiting);
     if (work.signal.aborted) return;
     if (answer) showAnswer(answer, executed.milliseconds);
     else remember({ question: question.value.trim(), evidence: $("evidence").value.trim(), database: database(), sql });
     await showResult(executed);
+  } catch (error) {
+    if (answer && error.kind === "sql-failed") failed = error;
+    else showError(error);
+  } finally {
+    work.end();
+  }
+  if (failed) await mend(failed);
+}
+
+/** The model's own SQL does not run: the service lets the model mend it, once. */
+async function mend(failed) {
+  const { question: asked, evidence, database: where } = answered;
+  const id = api.newId();
+  const work = begin([$("ask"), $("ask-stop")], "busy.mend");
+  work.running(id);
+  try {
+    const request = { question: asked, evidence, database: where, id };
+    const mended = await api.patiently(() => api.ask(request, work.signal), work.signal, work.waiting);
+    if (work.signal.aborted) return;
+    take(mended, asked, evidence);
+    if (mended.result) await showResult(mended.result);
+    else showError(failed);
   } catch (error) {
     showError(error);
   } finally {
