@@ -164,6 +164,15 @@ def test_the_values_of_a_database_are_read(tmp_path):
     assert values(read, "Where does m7@mail.example live?") == []
 
 
+def test_words_of_the_schemas_names_are_no_values(shop):
+    path, database = shop(
+        "CREATE TABLE t (word TEXT, population INT); INSERT INTO t VALUES ('Population', 1), ('Oslo', 2);"
+    )
+    read = read_values(path, database)
+    assert values(read, "What is the population of Oslo?") == ["Oslo"]
+    assert values(read, 'What is the "population" of Oslo?') == ["Population", "Oslo"]
+
+
 def test_columns_of_secrets_addresses_hashes_and_free_text_are_not_read(shop):
     path, database = shop(f"""
         CREATE TABLE users (name TEXT, password TEXT, api_key TEXT, contact TEXT, site TEXT, digest TEXT, note TEXT,

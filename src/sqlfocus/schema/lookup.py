@@ -115,7 +115,8 @@ class _Reader:
             more = f" and {len(unread) - 3} more" if unread[3:] else ""
             why = "enough values were read" if not left else "reading took too long"
             self.notes.append(f"{', '.join(unread[:3])}{more}: values not looked up, {why}")
-        return ValueIndex(self.found, partial=self.partial, notes=self.notes)
+        names = [name for table in database.tables for name in (table.name, *(column.name for column in table.columns))]
+        return ValueIndex(self.found, names=names, partial=self.partial, notes=self.notes)
 
     def _texts(self, table: Table, column: Column, most: int) -> list[str] | None:
         """The first ``most`` distinct texts and one more where there is one; None where they cannot be read."""

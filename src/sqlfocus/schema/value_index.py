@@ -52,7 +52,8 @@ class _Match:
 class ValueIndex:
     """The text values of a database's columns, by their words.
 
-    It takes about 300 bytes a value. ``partial`` names the columns (``table.column``) of which only some values are
+    It takes about 300 bytes a value. ``names`` are those of tables and columns besides the ones in ``values``: their
+    words are not taken for values. ``partial`` names the columns (``table.column``) of which only some values are
     known, ``notes`` say in one line each what was not read and why.
 
     >>> index = ValueIndex({("", "country", "Name"): ["Kenya", "South Africa"]})
@@ -61,7 +62,12 @@ class ValueIndex:
     """
 
     def __init__(
-        self, values: Mapping[Place, Iterable[str]], *, partial: Sequence[str] = (), notes: Sequence[str] = ()
+        self,
+        values: Mapping[Place, Iterable[str]],
+        *,
+        names: Iterable[str] = (),
+        partial: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         self.partial = tuple(partial)
         self.notes = tuple(notes)
@@ -72,7 +78,8 @@ class ValueIndex:
         for number, place in enumerate(self._places):
             for value in values[place]:
                 self._add(number, value)
-        self._names = {word for place in self._places for name in place[1:] for word in terms(name)}
+        named = [*names, *(name for place in self._places for name in place[1:])]
+        self._names = {word for name in named for word in terms(name)}
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
