@@ -127,11 +127,14 @@ def run_demo(folder: Path, *, model: str | None, count: int, epochs: float) -> N
     for question in QUESTIONS:
         words = ["ask", "--model", str(target), "--database", str(database), question]
         steps.append(run_step("Ask", words, may_fail=True))
+    with atomic_write(folder / "config" / "config.ini") as file:
+        file.write(f"[database]\ndialect = sqlite\ndbname = {database.name}\n")
     sys.stderr.write("\n")
     print(table(steps, accuracy(before), accuracy(after)))  # noqa: T201
     print(  # noqa: T201
         f"\nA larger model next, on a machine with 16 GB: sqlfocus demo --model {NEXT}\n"
-        f"Ask more: sqlfocus ask --model {target} --database {database} 'How many orders were cancelled?'"
+        f"Ask more: sqlfocus ask --model {target} --database {database} 'How many orders were cancelled?'\n"
+        f"Serve it: cd {folder} && sqlfocus serve --enable-mschema"
     )
 
 
