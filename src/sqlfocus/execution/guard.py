@@ -163,15 +163,6 @@ def _in_has_brackets(tree: exp.Expr, dialect: str) -> Iterator[str]:
             yield "IN is followed by a list or a query in brackets"
 
 
-def _types_are_not_the_systems(tree: exp.Expr, dialect: str) -> Iterator[str]:
-    """PostgreSQL's regclass and its like look names up in the catalogs; those known to sqlglot are no known nodes."""
-    for data_type in tree.find_all(exp.DataType):
-        kind = data_type.args.get("kind")
-        path = (kind.sql(dialect) if isinstance(kind, exp.Expr) else str(kind or "")).lower().replace('"', "")
-        if path.rpartition(".")[0] in SYSTEM_SCHEMAS[dialect] or path.rpartition(".")[2].startswith(("reg", "pg_")):
-            yield f"the type {path[:40]} is not allowed in a query"
-
-
 RULES: tuple[Callable[[exp.Expr, str], Iterator[str]], ...] = (
     _root_is_a_query,
     _nodes_are_known,
@@ -179,7 +170,6 @@ RULES: tuple[Callable[[exp.Expr, str], Iterator[str]], ...] = (
     _tables_are_names,
     _tables_are_the_users,
     _in_has_brackets,
-    _types_are_not_the_systems,
 )
 
 
