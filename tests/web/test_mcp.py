@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 
 import anyio
 import pytest
+import requests
 from mcp import Client, MCPError, StdioServerParameters
 
 from sqlfocus.cli import main
@@ -305,6 +307,39 @@ def test_it_ends_at_once_whatever_it_is_doing(started, how, busy):
         started.send_signal(signal.SIGINT if how == "Ctrl-C" else signal.SIGTERM)
     assert started.wait(60) == (130 if how == "Ctrl-C" else 0)
     assert started.stderr.read() == ("\nStopped.\n" if how == "Ctrl-C" else "")
+
+
+def test_over_http_for_this_machine_alone(shop):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [*COMMAND, "--database", str(shop), "--transport", "http", "--port", str(port)]
+    address = f"http://127.0.0.1:{port}/mcp"
+
+    async def conversation():
+        async with Client(address) as client:
+            return json.loads(await text(client, "run_query", sql="SELECT count(*) FROM orders"))["rows"]
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not listens(port):
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.1)
+            assert anyio.run(conversation) == [[1100]]
+            named = {"Host": "shop.example", "Content-Type": "application/json"}
+            assert requests.post(address, data="{}", headers=named, timeout=60).status_code == 421
+            second = subprocess.run(words, capture_output=True, text=True)
+            assert (second.returncode, second.stdout) == (2, "")
+            assert f"sqlfocus: error: port {port} is in use by another program" in second.stderr
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130 and process.stdout.read() == ""
+        finally:
+            process.kill()
+
+
+def listens(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize(
