@@ -6,6 +6,7 @@ import torch
 from sqlfocus.models import flex
 from sqlfocus.models.attention import Layout, shared_prefix_attention
 
+NVIDIA = torch.cuda.is_available() and flex.available(torch.device("cuda"))
 LAYOUTS = [(7, (3, 5, 1)), (0, (4, 2)), (130, (40, 3, 90)), (9, (1,))]
 
 
@@ -25,9 +26,7 @@ def test_the_mask_shows_a_token_the_prefix_and_its_own_branch(prefix, lengths):
 @pytest.mark.parametrize(("prefix", "lengths"), LAYOUTS)
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_it_gives_what_grouped_attention_gives(prefix, lengths, device):
-    if device == "cuda" and not flex.available(torch.device("cuda")):
-        pytest.skip("needs CUDA and triton")
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not NVIDIA:
         pytest.skip("needs an NVIDIA GPU")
     torch.manual_seed(0)
     total = prefix + sum(lengths)
@@ -46,12 +45,41 @@ def test_it_gives_what_grouped_attention_gives(prefix, lengths, device):
             assert float((one - other).detach().abs().max()) < 1e-2
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_branches_alone_get_what_they_get_behind_their_prefix():
+def test_branches_alone_get_what_they_get_behind_their_prefix(device):
+    if device == "cuda" and not NVIDIA:
+        pytest.skip("needs an NVIDIA GPU")
     torch.manual_seed(0)
-    query = torch.randn(1, 4, 20, 16)
-    key, value = torch.randn(1, 2, 20, 16), torch.randn(1, 2, 20, 16)
-    settings = {"prefix": 8, "lengths": (7, 5), "scale": 0.25}
-    whole = flex.pack_attention(query, key, value, **settings)
-    branches = flex.pack_attention(query[:, :, 8:], key, value, **settings)
-    torch.testing.assert_close(branches, whole[:, 8:])
+    needs = {"requires_grad": device == "cuda", "device": device}
+    query = torch.randn(1, 4, 300, 16, **needs)
+    key, value = torch.randn(1, 2, 300, 16, **needs), torch.randn(1, 2, 300, 16, **needs)
+    settings = {"prefix": 44, "lengths": (200, 56), "scale": 0.25}
+    whole = flex.pack_attention(query, key, value, **settings)[:, 44:]
+    branches = flex.pack_attention(query[:, :, 44:], key, value, **settings)
+    torch.testing.assert_close(branches, whole)
+    if device == "cuda":
+        up = torch.randn_like(whole)
+        expected = torch.autograd.grad(whole, (query, key, value), up)
+        for one, other in zip(torch.autograd.grad(branches, (query, key, value), up), expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_a_mask_made_in_an_evaluation_serves_training():
+    with torch.inference_mode():
+        mask = flex.block_mask(11, (3, 4), torch.device("cpu"))
+    assert not mask.kv_indices.is_inference()
+
+
+@pytest.mark.skipif(not NVIDIA, reason="needs an NVIDIA GPU")
+def test_one_compilation_serves_rows_of_other_lengths():
+    def attend(prefix, lengths):
+        tokens = prefix + sum(lengths)
+        query = torch.randn(1, 4, tokens, 16, device="cuda")
+        key, value = torch.randn(2, 1, 2, tokens, 16, device="cuda").unbind(0)
+        flex.pack_attention(query, key, value, prefix=prefix, lengths=lengths, scale=0.25)
+
+    attend(200, (40, 16))
+    with torch.compiler.set_stance("fail_on_recompile"):
+        attend(300, (100, 40, 72))
+        attend(130, (900, 122))

@@ -27,19 +27,29 @@ def available(device: torch.device) -> bool:
 @functools.lru_cache(maxsize=2)
 def block_mask(prefix: int, lengths: tuple[int, ...], device: torch.device, *, skipped: int = 0) -> BlockMask:
     """The mask of a row, its first ``skipped`` queries left out; kept for the row's other layers and backward pass."""
-    sizes = torch.tensor([prefix, *lengths], device=device)
-    branch = torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)  # 0 is the prefix
+    with torch.inference_mode(False):  # it may be made in an evaluation, and serve training then
+        sizes = torch.tensor([prefix, *lengths], device=device)
+        ends = sizes.cumsum(0)
+        total = prefix + sum(lengths)
+        # The mask's numbers are all tensors: the kernel is compiled anew for another int.
+        place = torch.arange(skipped, total, device=device)
+        first = torch.repeat_interleave(ends - sizes, sizes, output_size=total)[skipped:].clone()  # of the own branch
+        shared = sizes[0].clone()
 
-    def seen(_batch: Any, _head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        query = query + skipped
-        return (key <= query) & ((branch[key] == 0) | (branch[key] == branch[query]))
+        def seen(_batch: Any, _head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+            return (key <= place[query]) & ((key < shared) | (key >= first[query]))
 
-    total = len(branch)
-    return create_block_mask(seen, B=None, H=None, Q_LEN=total - skipped, KV_LEN=total, device=device)
+        mask = create_block_mask(seen, B=None, H=None, Q_LEN=total - skipped, KV_LEN=total, device=device)
+    for tensor in (place, first, *(part for part in vars(mask).values() if isinstance(part, torch.Tensor))):
+        for dim in range(min(2, tensor.dim() - 1), tensor.dim()):
+            torch._dynamo.maybe_mark_dynamic(tensor, dim)  # ``dynamic`` does not reach into the mask
+    return mask
 
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
+    # One for each type, with and without gradients, rows with and without their prefix: more than the default's 8.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     return torch.compile(flex_attention, dynamic=True)
 
 
@@ -55,10 +65,12 @@ def pack_attention(
     """Attention of a row: ``prefix`` tokens, then branches of ``lengths``.
 
     query (1, heads, L, D), or the branches' alone, key and value (1, key/value heads, L, D); returns query's shape with
-    heads and tokens changed over. On a CPU it is not
-    compiled and has no backward pass, which serves tests of the mask.
+    heads and tokens changed over. On a CPU it is not compiled and has no backward pass, which serves tests of the mask.
     """
+    # The backward kernel takes a block of keys for all the queries of a key/value head in turn. Few blocks, the
+    # prefix's, have most of the work, and of as many heads as queries have there are enough of them for the whole GPU.
+    groups = query.shape[1] // key.shape[1]
+    key, value = (tensor[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for tensor in (key, value))
     kernel = _compiled() if query.device.type == "cuda" else flex_attention
     mask = block_mask(prefix, lengths, query.device, skipped=key.shape[2] - query.shape[2])
-    result = kernel(query, key, value, block_mask=mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1])
-    return result.transpose(1, 2)
+    return kernel(query, key, value, block_mask=mask, scale=scale).transpose(1, 2)
