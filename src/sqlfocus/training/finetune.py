@@ -25,6 +25,7 @@ from sqlfocus.models.loading import Source, find_model, load_base, load_tokenize
 from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset
+from sqlfocus.training.fused import fuse_layers
 from sqlfocus.training.head import fuse_loss
 from sqlfocus.training.lora import speed_up
 from sqlfocus.training.machine import choose_threads, keep_freed_memory
@@ -147,6 +148,7 @@ def build_model(args: FinetuneArguments, source: Source) -> PreTrainedModel:
     # DeepSpeed's third stage has a layer's weights together only while that layer's own forward runs.
     whole = not is_deepspeed_zero3_enabled()
     fast = speed_up(model) if whole else 0
+    fuse_layers(model)
     fused = whole and fuse_loss(model)
     if args.process_index == 0:
         why = "a quantized base" if whole else "DeepSpeed stage 3"

@@ -48,6 +48,8 @@ class PackedTrainer(Trainer):
         self.tokens_seen = 0
         self.clock = time.monotonic()
         self.checked = args.packing == "none"
+        # It looks at the loss after every step, and so has a GPU wait for the next step's rows.
+        args.logging_nan_inf_filter = False
         super().__init__(args=args, train_dataset=train_examples, eval_dataset=eval_examples, **kwargs)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
@@ -82,10 +84,11 @@ class PackedTrainer(Trainer):
             share_rows=not self.args.in_shards,
         )
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | int:
         count = sum(len(example.answer) for step in batch_samples for example in _examples(step["packs"]))
-        total = torch.tensor(count, device=device)
-        return self.accelerator.gather(total).sum() if self.args.world_size > 1 else total
+        if self.args.world_size == 1:
+            return count  # on a GPU it would wait for the step before
+        return self.accelerator.gather(torch.tensor(count, device=device)).sum()
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
