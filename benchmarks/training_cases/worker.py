@@ -24,17 +24,40 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCa
 warnings.filterwarnings("ignore")
 
 
-class Clock(TrainerCallback):
-    """The time of all optimizer steps but the first, which warms up, and their losses."""
+def now(*, wait: bool = True) -> float:
+    """Seconds, when all work on a GPU is done, or without waiting for that."""
+    if wait and torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
-    def __init__(self) -> None:
-        self.started = self.ended = 0.0
+
+class Clock(TrainerCallback):
+    """The ``times`` when training began and when each optimizer step ended, and the steps' losses.
+
+    It waits for a GPU after the ``warm`` steps and after the last only: a loop prepares a step while the GPU is at the
+    one before.
+    """
+
+    def __init__(self, warm: int = 1) -> None:
+        self.warm = warm
+        self.times = [now()]
         self.losses: list[float] = []
 
+    @property
+    def started(self) -> float:
+        """When the first step ended."""
+        return self.times[1]
+
+    @property
+    def ended(self) -> float:
+        """When the last step ended."""
+        return self.times[-1]
+
+    def on_train_begin(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
+        self.times = [now()]
+
     def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        if state.global_step == 1:
-            self.started = time.perf_counter()
-        self.ended = time.perf_counter()
+        self.times.append(now(wait=state.global_step <= self.warm or state.global_step == state.max_steps))
 
     def on_log(self, _args: Any, _state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
@@ -44,6 +67,11 @@ class Clock(TrainerCallback):
 def adapted(job: dict[str, Any], *, dtype: str | None = None) -> Any:
     """The model with LoRA as PEFT has it: on a bfloat16 base the adapter is float32."""
     model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=getattr(torch, dtype or job["dtype"]))
+    return with_lora(model, job)
+
+
+def with_lora(model: Any, job: dict[str, Any]) -> Any:
+    """The model with a fresh adapter on all its linear layers, without dropout."""
     model.config.use_cache = False
     torch.manual_seed(0)
     lora = LoraConfig(
@@ -83,6 +111,7 @@ def sequences(job: dict[str, Any]) -> Iterator[dict[str, list[int]]]:
 def quick(job: dict[str, Any], *, dtype: str | None = None) -> Any:
     """The model as :func:`sqlfocus.training.finetune.build_model` makes it ready."""
     from sqlfocus.models import attention
+    from sqlfocus.training.fused import fuse_layers
     from sqlfocus.training.head import fuse_loss
     from sqlfocus.training.lora import speed_up
     from sqlfocus.training.machine import keep_freed_memory
@@ -91,6 +120,7 @@ def quick(job: dict[str, Any], *, dtype: str | None = None) -> Any:
     model = adapted(job, dtype=dtype)
     model.set_attn_implementation(attention.NAME)
     speed_up(model)
+    fuse_layers(model)
     fuse_loss(model)
     return model.train()
 
@@ -101,8 +131,8 @@ def tokenized(job: dict[str, Any]) -> list[Any]:
     return [TokenizedExample(prompt, answer) for prompt, answer in job["examples"]]
 
 
-def ours(job: dict[str, Any]) -> tuple[Clock, int]:
-    """This project's trainer, packing by shared prefix."""
+def ours(job: dict[str, Any], model: Any = None) -> tuple[Clock, int]:
+    """This project's trainer, packing by shared prefix; ``options`` are its flags."""
     from transformers.trainer_callback import PrinterCallback
 
     from sqlfocus.training.arguments import FinetuneArguments
@@ -118,18 +148,17 @@ def ours(job: dict[str, Any]) -> tuple[Clock, int]:
         def order(self) -> list[list[list[int]]]:
             return [[step] for step in self.steps]  # type: ignore[list-item]
 
-    model, examples = quick(job), tokenized(job)
-    more = flags(job, row_length=job["row_length"], dtype=job["dtype"])
-    args = FinetuneArguments(**more)
+    model, examples = model or quick(job), tokenized(job)
+    args = FinetuneArguments(**flags(job, row_length=job["row_length"], dtype=job["dtype"], **job["options"]))
     trainer = PackedTrainer(model=model, args=args, train_examples=examples, sampler=Given(job["steps"]))
     trainer.remove_callback(PrinterCallback)
-    clock = Clock()
+    clock = Clock(job.get("warm", 1))
     trainer.add_callback(clock)
     trainer.train()
     return clock, sum(len(step) for step in job["steps"][1:])
 
 
-def original(job: dict[str, Any]) -> tuple[Clock, int]:
+def original(job: dict[str, Any], model: Any = None) -> tuple[Clock, int]:
     """The original recipe: batches padded to their longest, logits for every token, transformers' own loss."""
 
     def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -148,9 +177,10 @@ def original(job: dict[str, Any]) -> tuple[Clock, int]:
             per_device_train_batch_size=size,
             gradient_accumulation_steps=len(job["steps"][0]) // size,
             train_sampling_strategy="sequential",
+            **job["options"],
         )
     )
-    trainer = Trainer(model=adapted(job), args=args, train_dataset=list(sequences(job)), data_collator=collate)
+    trainer = Trainer(model=model or adapted(job), args=args, train_dataset=list(sequences(job)), data_collator=collate)
     return _timed(trainer), sum(len(step) for step in job["steps"][1:])
 
 
@@ -189,12 +219,12 @@ def trl(job: dict[str, Any]) -> tuple[Clock, int]:
     return _timed(trainer), len(rows) - first
 
 
-def bare(job: dict[str, Any]) -> tuple[Clock, int]:
+def bare(job: dict[str, Any], model: Any = None) -> tuple[Clock, int]:
     """Forward, backward and optimizer of this project's steps alone, with no loop around them."""
     from sqlfocus.training.loss import row_losses
     from sqlfocus.training.packing import batches
 
-    model, examples = quick(job), tokenized(job)
+    model, examples = model or quick(job), tokenized(job)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -202,7 +232,7 @@ def bare(job: dict[str, Any]) -> tuple[Clock, int]:
     steps = [[examples[number] for number in step] for step in job["steps"]]
     packed = [batches(step, packing="prefix", row_length=job["row_length"], batch_size=4) for step in steps]
     clock = Clock()
-    for number, packs in enumerate(packed):
+    for packs in packed:
         count = sum(len(example.answer) for rows in packs for row in rows for example in row)
         for rows in packs:
             for loss in row_losses(model, rows, packing="prefix", device=device):
@@ -210,11 +240,7 @@ def bare(job: dict[str, Any]) -> tuple[Clock, int]:
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        clock.ended = time.perf_counter()
-        if number == 0:
-            clock.started = clock.ended
+        clock.times.append(now())
     return clock, sum(len(step) for step in job["steps"][1:])
 
 
