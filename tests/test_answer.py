@@ -275,6 +275,13 @@ def test_what_is_not_run_is_held_to_the_names_that_are_there(shop):
     assert "colour" in trace.attempts[0].fault
 
 
+def test_what_another_query_would_not_mend_does_not_go_back():
+    engine = Retold("SELECT name FROM item")
+    request = Request("Which?", "", run=lambda sql: Result(error="unavailable: shop (it is not there)"))
+    trace = answer_with_repair(engine, template_named("schema-first"), request)
+    assert len(trace.attempts) == 1 and trace.answer.fault == "unavailable: shop (it is not there)"
+
+
 def test_a_right_answer_does_not_go_back(shop):
     engine = Retold("SELECT name FROM item")
     trace = answer_with_repair(engine, template_named("schema-first"), Request("Which?", "", run=shop.run))

@@ -88,6 +88,10 @@ REPAIR = "{fault}\nWrite the corrected {dialect} query. Reply with the SQL only.
 """What the model is told of a faulty answer."""
 
 
+NOT_THE_QUERYS = ("timeout:", "memory:", "stopped:", "busy:", "unavailable:")
+"""How errors begin that no other wording of the query would mend, or hardly."""
+
+
 def answer_with_repair(
     engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256, candidates: int = 1
 ) -> Trace:
@@ -97,7 +101,7 @@ def answer_with_repair(
     """
     prompt = _prompt(template, request)
     first, completions, seconds = _attempt(engine, prompt, request, max_new_tokens, candidates)
-    if not first.fault:
+    if not first.fault or first.fault.startswith(NOT_THE_QUERYS):
         return Trace(first, (first,), completions, seconds)
     said = REPAIR.format(fault=first.fault, dialect=DIALECT_NAMES[request.dialect])
     again = prompt.followed_by(template.answer(first.sql or first.completion), said)

@@ -213,12 +213,27 @@ def test_a_server_that_falls_silent_is_left(server):
         through.close()
 
 
+@pytest.mark.server
+def test_a_server_that_goes_away_is_unavailable_and_found_again(server):
+    _, owner = server
+    url = owner.engine.url
+    with closing(Wire(url.port)) as wire:
+        through = open_runner(url.set(port=wire.port).render_as_string(hide_password=False), SHORT)
+        assert through.run("SELECT 1").rows == [(1,)]
+        port = wire.port
+    result = through.run("SELECT 1")
+    assert result.unavailable and not result.rows and "S3cret" not in result.error and f":{port}/shop" in result.error
+    with closing(Wire(url.port, port)):
+        assert through.run("SELECT 1").rows == [(1,)]
+    through.close()
+
+
 class Wire:
     """A port that leads to another one, until it is cut: then nothing comes through, and nobody is told."""
 
-    def __init__(self, port):
+    def __init__(self, port, own=0):
         self.cut = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", own))
         self.port = self._listener.getsockname()[1]
         self._sockets = [self._listener]
         threading.Thread(target=self._accept, args=(port,), daemon=True).start()
@@ -285,7 +300,7 @@ def test_a_connection_that_the_server_ends_is_an_error_and_the_next_query_runs(s
         time.sleep(0.02)
     owner.exec_driver_sql(f"KILL {number}" if runner.dialect == "mysql" else f"SELECT pg_terminate_backend({number})")
     waiting.join()
-    assert results[0].error and "\n" not in results[0].error
+    assert results[0].unavailable and "\n" not in results[0].error
     assert patient.run("SELECT 1").rows == [(1,)]
     patient.close()
 

@@ -189,6 +189,37 @@ def test_a_branch_alone_is_joined_by_others_from_other_threads(model):
     assert [found[place].text for place in range(len(QUESTIONS))] == expected
 
 
+def test_a_thread_of_its_own_drives_and_threads_that_come_and_go_do_not(model):
+    expected = [one.text for one in engine(model).complete(prompts(schema()), max_new_tokens=24)]
+    made = engine(model, batch_size=2)
+    drivers = set()
+    forward = made.network.forward
+    made.network.forward = lambda feeds: (drivers.add(threading.current_thread().name), forward(feeds))[1]
+    made.start()
+    found = {}
+
+    def ask(place):
+        (found[place],) = made.complete([prompts(schema())[place]], max_new_tokens=24)
+
+    for _ in range(2):
+        threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(QUESTIONS))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [found[place].text for place in range(len(QUESTIONS))] == expected
+    assert drivers == {"model"}
+
+    def fail(feeds):
+        raise RuntimeError("out of memory, say")
+
+    made.network.forward = fail
+    with pytest.raises(RuntimeError, match="out of memory, say"):
+        made.complete(prompts(schema())[:1])
+    made.network.forward = forward
+    assert made.complete(prompts(schema())[:1], max_new_tokens=24)[0].text == expected[0]
+
+
 def test_threads_that_ask_at_once_share_the_batch_and_get_their_own_answers(model):
     asked = {name: prompts(schema(name, f"{name}s")) for name in ("shop", "depot", "yard", "quay")}
     expected = {name: [text(model, plain(model, one, 16)) for one in asked[name]] for name in asked}

@@ -186,6 +186,23 @@ def test_a_schema_that_changed_is_read_again(connected):
     assert given["changed"] and [one["name"] for one in given["schema"][0]["columns"]] == ["id", "street", "floors"]
 
 
+def test_a_database_that_is_gone_and_comes_back(connected):
+    _, client, folder = connected
+    path = folder / "farm.sqlite"
+    path.rename(folder / "away")
+    try:
+        assert "farm.sqlite" in is_problem(
+            client.post("/execute", json={"sql": "SELECT name FROM cow"}), "database-unavailable"
+        )
+        is_problem(client.post("/ask", json={"question": "Name the cows, please."}), "database-unavailable")
+        is_problem(client.post("/databases/farm/refresh"), "database-unavailable")
+        # What needs no database is answered still.
+        assert client.post("/text2sql", json={"question": "Name the cows, please."}).json["allowed"]
+    finally:
+        (folder / "away").rename(path)
+    assert len(post(client, "/ask", {"question": "Name the cows, please."})["result"]["rows"]) == 2
+
+
 def test_feedback_is_kept_a_line_each(connected):
     _, client, folder = connected
     lines = folder / "review.jsonl"

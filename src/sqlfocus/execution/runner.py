@@ -43,7 +43,8 @@ class Result:
     """A query's columns and rows, or why there are none.
 
     ``truncated`` says that the rows stop at a limit. ``error`` is empty when the query ran, else one line that begins
-    with ``timeout:``, ``stopped:``, ``memory:``, ``refused:`` or ``busy:``, or the database's own message.
+    with ``timeout:``, ``stopped:``, ``memory:``, ``refused:``, ``busy:`` or ``unavailable:`` (the database is not there
+    or went away), or the database's own message.
     """
 
     columns: tuple[str, ...] = ()
@@ -56,6 +57,16 @@ class Result:
     def timed_out(self) -> bool:
         """Whether the time limit stopped the query."""
         return self.error.startswith("timeout:")
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether it was not for the query that there is no result, but for the database."""
+        return self.error.startswith("unavailable:")
+
+    @property
+    def busy(self) -> bool:
+        """Whether there was no worker for it in time."""
+        return self.error.startswith("busy:")
 
     @property
     def stopped(self) -> bool:
@@ -204,7 +215,10 @@ class _File:
         self._runner = Runner(limits, workers=workers)
 
     def run(self, sql: str, *, stop: threading.Event | None = None) -> Result:
-        return self._runner.run(self._database, sql, stop=stop)
+        try:
+            return self._runner.run(self._database, sql, stop=stop)
+        except UserError as error:
+            return Result(error=f"unavailable: {error}")
 
     def close(self) -> None:
         self._runner.close()

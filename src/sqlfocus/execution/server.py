@@ -54,7 +54,11 @@ class ServerRunner:
             return Result(error=error)
         start = time.monotonic()
         try:
-            with contextlib.closing(self._connection()) as connection:
+            try:
+                connection = self._connection()
+            except self._errors as failure:
+                return Result(seconds=time.monotonic() - start, error=self._unavailable(failure))
+            with contextlib.closing(connection):
                 result = self._run(connection, sql, stop)
         except self._errors as failure:
             result = Result(error=self._explain(failure))
@@ -91,6 +95,8 @@ class ServerRunner:
             ended = watch.finish()
         if ended and (failure or ended == STOPPED):
             return Result(error=ended)
+        if failure and streams.is_lost(connection, self.dialect):
+            return Result(error=self._unavailable(failure))
         return Result(error=self._explain(failure)) if failure else result
 
     def _take(self, rows: Iterator[tuple[Any, ...]]) -> Result:
@@ -138,6 +144,9 @@ class ServerRunner:
                 "SET SESSION sql_mode = REPLACE(REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), 'ANSI_QUOTES', ''), "
                 f"sql_select_limit = {self._limits.rows + 1}, {limit}"
             )
+
+    def _unavailable(self, error: BaseException) -> str:
+        return f"unavailable: {place(self._engine.url)} ({reason(error, self._engine.url)})"
 
     def _explain(self, error: BaseException) -> str:
         text = reason(error, self._engine.url)

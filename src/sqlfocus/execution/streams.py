@@ -60,6 +60,11 @@ def hang_up(connection: Any, dialect: str) -> None:
             same.shutdown(socket.SHUT_RDWR)
 
 
+def is_lost(connection: Any, dialect: str) -> bool:
+    """Whether a connection has ended by itself."""
+    return bool(connection.broken if dialect == "postgres" else not connection.open)
+
+
 @functools.cache
 def _or_text(name: str) -> Any:
     """psycopg's reader of a type, but for values that Python has not, such as the date infinity: they stay text."""

@@ -66,6 +66,10 @@ class Engine(Protocol):
         """
         ...
 
+    def start(self) -> None:
+        """Make ready to be asked by many threads that come and go, for as long as the process lives."""
+        ...
+
     def counters(self) -> dict[str, int]:
         """For metrics: names and what has been counted so far."""
         ...

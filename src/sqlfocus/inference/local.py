@@ -92,6 +92,10 @@ class LocalEngine:
             self._vocabulary.prepare()
         return shared
 
+    def start(self) -> None:
+        """See :class:`sqlfocus.inference.engine.Engine`."""
+        self.scheduler.start()
+
     def counters(self) -> dict[str, int]:
         """See :class:`sqlfocus.inference.engine.Engine`."""
         scheduler = self.scheduler

@@ -95,6 +95,9 @@ class RemoteEngine:
         """See :class:`sqlfocus.inference.engine.Engine`; the server keeps what it keeps."""
         return self._ask(prompt, 1, 0.0, 0).prompt_tokens
 
+    def start(self) -> None:
+        """See :class:`sqlfocus.inference.engine.Engine`; nothing is computed here."""
+
     def counters(self) -> dict[str, int]:
         """See :class:`sqlfocus.inference.engine.Engine`: what the server said of its answers."""
         return {"steps": self._asked, "tokens": self._tokens, "prompt_tokens_cached": self._cached}

@@ -111,7 +111,7 @@ class Job:
     random: np.random.Generator | None = None
     answer: list[int] = field(default_factory=list)
     done: bool = False
-    error: UserError | None = None
+    error: Exception | None = None
     on_done: Callable[[Job], None] | None = None
     on_step: Callable[[Job], None] | None = None
     """Called after each step, in the thread that drives."""
@@ -155,6 +155,9 @@ class Job:
 class Scheduler:
     """Gives jobs to a network. Any number of threads may :meth:`run` jobs; one of them at a time drives the network.
 
+    Where many threads come and go, one of the scheduler's own is to drive (:meth:`start`): each thread that computes
+    gets threads of its own from OpenMP and memory of its own from the C library, and keeps both.
+
     Attributes:
         steps, tokens, drafted, accepted: passes, tokens of answers, and of drafts those proposed and those that were
             right.
@@ -184,6 +187,7 @@ class Scheduler:
             if jobs:  # in their own order, in turn with those that others ask of other databases
                 database = tuple(jobs[0].tokens[: jobs[0].prefix])
                 self._waiting.setdefault(database, deque()).extend(jobs)
+                self._changed.notify_all()
         left = list(jobs)
         try:
             while left:
@@ -201,6 +205,31 @@ class Scheduler:
                         job.on_done(job)
         finally:
             self._withdraw(left)
+
+    def start(self) -> None:
+        """Let a thread of the scheduler's own drive from now on, for as long as the process lives."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._driving)
+            self._driving = True
+        threading.Thread(target=self._drive_on, name="model", daemon=True).start()
+
+    def _drive_on(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting or self._active))
+            try:
+                self._step()
+            except Exception as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Give up what is under way; those who wait for it get the error."""
+        with self._changed:
+            for job in list(self._active):
+                self._release(job)
+                if not job.done:
+                    job.error, job.done = error, True
+            self._changed.notify_all()
 
     def _drive(self, jobs: Sequence[Job]) -> None:
         """Run the network until one of the jobs is done."""

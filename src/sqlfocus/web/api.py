@@ -51,7 +51,7 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
         *("POST", "/ask", "Answer a question on a connected database with SQL and its rows."),
         body=messages.AskRequest,
         answer=messages.Asked,
-        problems=_MODEL_PROBLEMS,
+        problems=(*_MODEL_PROBLEMS, "database-unavailable"),
     )
     def ask(body: messages.AskRequest) -> messages.Asked:
         given = service.ask(body.question, evidence=body.evidence, database=body.database, name=body.id)

@@ -54,7 +54,7 @@ class Queries:
         with self.stoppable(name) as stop:
             result = live.execution.run(permit.sql, stop=stop)
         if result.error:
-            raise ProblemError(_failure(result.error), result.error)
+            raise ProblemError(failure(result.error), result.error)
         return Executed(permit.sql, permit.tables, result)
 
     def stop(self, name: str) -> bool:
@@ -87,8 +87,10 @@ class Queries:
                 del self._running[name]
 
 
-def _failure(error: str) -> str:
+def failure(error: str) -> str:
     """The kind of problem that a query's error is."""
     if error.startswith("busy:"):
         return "queue-full"
+    if error.startswith("unavailable:"):
+        return "database-unavailable"
     return "sql-stopped" if error.startswith(("timeout:", "memory:", "stopped:")) else "sql-failed"

@@ -20,7 +20,7 @@ from sqlfocus.schema.text import read_schema_text
 from sqlfocus.web.gate import Gate
 from sqlfocus.web.live import Catalog, LiveDatabase, Pick
 from sqlfocus.web.problems import ProblemError
-from sqlfocus.web.queries import Executed, Queries
+from sqlfocus.web.queries import Executed, Queries, failure
 
 MAX_NEW_TOKENS = 256
 MOST_AT_A_TIME = 64
@@ -135,7 +135,7 @@ class Service:
         """A question to a connected database, answered and run; ``name`` is what :meth:`stop` knows the run by.
 
         Raises:
-            ProblemError: there is no such database, or the model fails.
+            ProblemError: there is no such database, it does not answer, or the model fails.
             Full: too many ask.
         """
         begun = time.perf_counter()
@@ -143,7 +143,11 @@ class Service:
         pick = live.pick(question)
         seconds = time.perf_counter() - begun
         with self.queries.stoppable(name) as stop:
-            return self._answer(question, evidence, pick, live.dialect, live, [], seconds, stop=stop)
+            given = self._answer(question, evidence, pick, live.dialect, live, [], seconds, stop=stop)
+        result = given.trace.answer.result
+        if result is not None and (result.unavailable or result.busy):
+            raise ProblemError(failure(result.error), result.error)
+        return given
 
     def execute(self, sql: str, *, database: str | None = None, name: str | None = None) -> Executed:
         """Run a query that the guard lets through; ``name`` is what :meth:`stop` knows the run by.
