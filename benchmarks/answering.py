@@ -28,9 +28,9 @@ from typing import Any
 import psutil
 import torch
 
-from sqlfocus.answer import extract_sql
 from sqlfocus.corpus.example import Example, read_examples
 from sqlfocus.corpus.prompt import Prompt, PromptTemplate
+from sqlfocus.corpus.reply import extract_sql
 from sqlfocus.demo.small_model import fetch_smollm2
 from sqlfocus.evaluation.evaluate import database_file, engine_predictor, evaluate
 from sqlfocus.evaluation.report import layout

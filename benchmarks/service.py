@@ -1,6 +1,6 @@
 """The service under load: many questions at a time for a minute, each with a marker of its own.
 
-    python benchmarks/service.py --model MODEL [--database FILE] [--clients 200] [--seconds 60] [--quick] [--json FILE]
+    python benchmarks/service.py [--model MODEL] [--database FILE] [--clients 200] [--seconds 60] [--quick] [--json FILE]
 
 Starts ``python -m app`` on a free port over a SQLite database (the sample database, unless one is named) and asks it
 from so many threads, each over a connection of its own, one question after the other. Every question names a value that
@@ -29,6 +29,7 @@ import psutil
 import requests
 
 from sqlfocus.demo.shop import build_shop
+from sqlfocus.demo.small_model import fetch_smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
 QUESTIONS = (
@@ -56,7 +57,7 @@ class Seen:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="the model to serve")
+    parser.add_argument("--model", help="the model to serve (SmolLM2-135M-Instruct, untuned)")
     parser.add_argument("--database", type=Path, help="SQLite file (the sample database)")
     parser.add_argument("--clients", type=int, default=200, help="questions at a time (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for how long (%(default)s)")
@@ -68,7 +69,7 @@ def main() -> int:
         database = args.database or build_shop(Path(folder) / "shop.sqlite")
         config = Path(folder) / "config.ini"
         config.write_text(f"[database]\ndialect = sqlite\ndbname = {database.resolve()}\n", encoding="utf-8")
-        figures = under_load(args.model, config, args.clients, seconds)
+        figures = under_load(args.model or str(fetch_smollm2()), config, args.clients, seconds)
     print(f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     if args.json:
         args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

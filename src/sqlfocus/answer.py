@@ -1,22 +1,19 @@
 """Question → SQL → rows: the one path that the command line, the evaluation and the service take.
 
-The engine writes text, :func:`extract_sql` takes the SQL out of it, the guard decides whether it may run, and only what
-the guard wrote anew is run.
+The engine writes text, :func:`~sqlfocus.corpus.reply.extract_sql` takes the SQL out of it, the guard decides whether it
+may run, and only what the guard wrote anew is run.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import sqlglot
-from sqlglot.errors import SqlglotError
-
 from sqlfocus.corpus.prompt import DIALECT_NAMES, Prompt, PromptTemplate
+from sqlfocus.corpus.reply import extract_sql
 from sqlfocus.execution.guard import Permit, check
 from sqlfocus.execution.runner import Result
 from sqlfocus.inference.constraint.names import Names
@@ -31,13 +28,15 @@ Run = Callable[[str], Result]
 class Request:
     """One question: the schema text of its database, and how to run what comes out (None: it is not run).
 
-    With ``database`` the answer is held to SQL that is valid on it; ``schema`` is its text.
+    With ``database`` the answer is held to SQL that is valid on it; ``schema`` is its text. ``hint`` says which values
+    of the database the question names; it is used where the question is asked again (:func:`answer_with_repair`).
     """
 
     question: str
     schema: str
     evidence: str = ""
     dialect: str = "sqlite"
+    hint: str = ""
     run: Run | None = field(default=None, compare=False)
     database: Database | None = field(default=None, compare=False, repr=False)
 
@@ -63,14 +62,15 @@ class Answer:
 class Trace:
     """How a question was answered.
 
-    ``attempts`` are the answers in their order: one, or two where the first was faulty and went back to the model;
-    ``completions`` is all that the model wrote, and ``model_seconds`` the time that took.
+    ``attempts`` are the answers in their order: one, or two where the first was faulty or found nothing, which
+    ``reason`` then says; ``completions`` is all that the model wrote, and ``model_seconds`` the time that took.
     """
 
     answer: Answer
     attempts: tuple[Answer, ...]
     completions: tuple[Completion, ...]
     model_seconds: float
+    reason: str = ""
 
 
 TEMPERATURE = 0.7
@@ -95,18 +95,36 @@ NOT_THE_QUERYS = ("timeout:", "memory:", "stopped:", "busy:", "unavailable:")
 def answer_with_repair(
     engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256, candidates: int = 1
 ) -> Trace:
-    """Answer one question; an answer that is faulty goes back to the model once, with what is wrong with it.
+    """Answer one question; an answer that is faulty or finds nothing is asked for once more.
 
-    The second answer is taken where it has no fault, else the first one stays.
+    Where the request has a ``hint``, the question is asked again with it: models that were not trained on hints answer
+    as well without (docs/linking.md). Else a faulty answer goes back to the model with what is wrong with it. The
+    second answer is taken where it has no fault and, in place of one that ran, finds something; else the first stays.
     """
     prompt = _prompt(template, request)
     first, completions, seconds = _attempt(engine, prompt, request, max_new_tokens, candidates)
-    if not first.fault or first.fault.startswith(NOT_THE_QUERYS):
+    reason = first.fault or (NOTHING if request.hint and not _finds(first) else "")
+    if not reason or reason.startswith(NOT_THE_QUERYS):
         return Trace(first, (first,), completions, seconds)
-    said = REPAIR.format(fault=first.fault, dialect=DIALECT_NAMES[request.dialect])
-    again = prompt.followed_by(template.answer(first.sql or first.completion), said)
+    if request.hint:
+        again = _prompt(template, replace(request, question=f"{request.question} ({request.hint})"))
+    else:
+        said = REPAIR.format(fault=reason, dialect=DIALECT_NAMES[request.dialect])
+        again = prompt.followed_by(template.answer(first.sql or first.completion), said)
     second, more, longer = _attempt(engine, again, request, max_new_tokens, candidates)
-    return Trace(first if second.fault else second, (first, second), completions + more, seconds + longer)
+    taken = second if not second.fault and (first.fault or _finds(second)) else first
+    return Trace(taken, (first, second), completions + more, seconds + longer, reason)
+
+
+NOTHING = "it finds nothing"
+
+
+def _finds(answer: Answer) -> bool:
+    """Whether an answer that was run found something: a row, and not one of zeros and NULLs alone."""
+    if answer.result is None:
+        return True
+    rows = answer.result.rows
+    return len(rows) > 1 or any(value not in (None, 0) for row in rows for value in row)
 
 
 def _attempt(
@@ -256,105 +274,3 @@ def _misnamed(database: Database, sql: str) -> str:
 @functools.lru_cache(maxsize=64)
 def _names(database: Database) -> Names:
     return Names(database)
-
-
-# ---- from a model's text to SQL ----
-
-_END_OF_TURN = re.compile(r"<\|[^|>]*\|>|</s>|<end_of_turn>")
-_THINKING = re.compile(r".*</think>", re.DOTALL)
-_FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n?")
-_NAME = r"(?:\"[^\"]*\"|`[^`]*`|\[[^\]]*\]|\w+)"
-_HEAD = re.compile(
-    rf"\b(?:(?P<query>SELECT\b|WITH\s+(?:RECURSIVE\s+)?{_NAME}\s*(?:\([^()]*\)\s*)?AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\("
-    r")|(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|TRUNCATE|PRAGMA|ATTACH|EXPLAIN|SHOW|SET|GRANT|COPY)\b)",
-    re.IGNORECASE,
-)
-# What may stand before SQL on its line: a list's mark, a label ("SQL:", "sqlite>"), an opening bracket.
-_BEFORE = re.compile(r"(?!--)[>*#\d.\s-]*(?:[\w ]{1,40}[:：>])?[`*(\s]*")
-LONGEST_LABEL = 60
-_CONTINUES = re.compile(
-    r"\s*(?:[(),=<>|+-]|(?:FROM|WHERE|AND|OR|NOT|ON|USING|GROUP|ORDER|HAVING|LIMIT|OFFSET|UNION|INTERSECT|EXCEPT|JOIN|"
-    r"INNER|LEFT|RIGHT|FULL|CROSS|NATURAL|SELECT|AS|IN|BY|CASE|WHEN|THEN|ELSE|END|BETWEEN|LIKE|IS)\b)"
-)
-# What hides a semicolon: a string, a quoted name, a comment. MySQL alone has backslashes in strings.
-_HIDING = r"`[^`]*`|--[^\n]*|/\*.*?\*/"
-_STATEMENT_END = re.compile(rf"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|{_HIDING}|(;)", re.DOTALL)
-_MYSQL_STATEMENT_END = re.compile(rf"'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"|{_HIDING}|(;)", re.DOTALL)
-
-
-def extract_sql(text: str, *, dialect: str = "sqlite") -> str:
-    """The SQL in what a model wrote, without fences, prose, labels and further statements; "" where there is none.
-
-    What is cut off is never run. SQL that does not parse is returned all the same, so that it can be shown; prose that
-    merely begins like SQL is not.
-
-    >>> extract_sql("Here is the query:\\n```sql\\nSELECT name\\nFROM singer;\\n```\\nIt lists all names.")
-    'SELECT name\\nFROM singer'
-    >>> extract_sql("I would select all singers from the table.")
-    ''
-    """
-    text = _THINKING.sub("", text.replace("\r\n", "\n"))
-    text = _END_OF_TURN.split(text, maxsplit=1)[0]
-    parts = _FENCE.split(text)
-    fenced = len(parts) > 1
-    # Inside fences first. The first part is inside one that the prompt opened, where nothing opens another.
-    for part in parts[1::2] + parts[0::2]:
-        if (found := _head(part)) and (sql := _sql_at(part, found, dialect, fenced)):
-            return sql
-    return ""
-
-
-def _head(part: str) -> re.Match[str] | None:
-    """The word with which the SQL in ``part`` begins.
-
-    It stands at the start of a line or after a label. A query is found within a line too, where its word is in
-    capitals: "the query is SELECT 1", but not "you can select one".
-    """
-    within = None
-    for found in _HEAD.finditer(part):
-        before = part[part.rfind("\n", 0, found.start()) + 1 : found.start()].strip()
-        capitals = found[0].split()[0].isupper()
-        if len(before) <= LONGEST_LABEL and _BEFORE.fullmatch(before) and (found["query"] or capitals):
-            return found
-        if within is None and found["query"] and capitals and part[found.start() - 1] not in "\"'":
-            within = found
-    return within
-
-
-def _sql_at(part: str, found: re.Match[str], dialect: str, fenced: bool) -> str:
-    """The first statement from the word that was found on, or "" where it is the beginning of a sentence."""
-    start = found.start()
-    start -= len(part[:start]) - len(part[:start].rstrip("( \t\n"))
-    sql = part[start:].strip()
-    end = _MYSQL_STATEMENT_END if dialect == "mysql" else _STATEMENT_END
-    stop = next((token.start() for token in end.finditer(sql) if token[1]), None)
-    sql = (sql if stop is None else sql[:stop]).strip()
-    whole = _without_tail(sql, dialect) if stop is None and not fenced else sql
-    if _parses(whole, dialect):
-        return whole
-    # "Select" and "With" in mixed case that begin nothing that parses are the first words of a sentence.
-    return whole if found[0].split()[0].isupper() or found[0].split()[0].islower() else ""
-
-
-def _without_tail(sql: str, dialect: str) -> str:
-    """Text that begins with SQL, without what a model says after it.
-
-    Lines are taken off the end until the rest parses, but none that goes on in SQL: an unfinished query is not to be
-    run as a shorter one.
-    """
-    lines = sql.split("\n")
-    for count in range(len(lines), 0, -1):
-        if count < len(lines) and _CONTINUES.match(lines[count].upper() if lines[count].islower() else lines[count]):
-            break
-        candidate = "\n".join(lines[:count]).strip()
-        for ending in (candidate.rstrip(".。 "), candidate, candidate.rstrip("`*.。 ")):
-            if _parses(ending, dialect):
-                return ending
-    return sql.split("\n\n", 1)[0].strip()
-
-
-def _parses(sql: str, dialect: str) -> bool:
-    try:
-        return bool(sqlglot.parse(sql, read=dialect)[0])
-    except (SqlglotError, RecursionError, IndexError, AttributeError):
-        return False

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the SQL and its rows; status 1 where the model's answer is no SQL that may and does run."""
-    from sqlfocus.answer import Request, answer
+    from sqlfocus.answer import Request, answer_with_repair
     from sqlfocus.errors import UserError
     from sqlfocus.evaluation.report import layout
     from sqlfocus.execution.runner import open_runner
@@ -56,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         held_to = None if args.free else database
         request = Request(
-            *(args.question, database.mschema(), args.evidence, database.dialect, execution.run), database=held_to
+            *(args.question, database.mschema(), args.evidence, database.dialect), run=execution.run, database=held_to
         )
-        given = answer(engine, template, request, candidates=args.candidates)
+        given = answer_with_repair(engine, template, request, candidates=args.candidates).answer
     finally:
         execution.close()
     if not given.sql:

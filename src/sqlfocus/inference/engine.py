@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlfocus.corpus.prompt import Prompt
@@ -24,7 +24,7 @@ class Completion:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     """How many of the prompt's tokens were not computed for it, since they had been for an earlier one."""
-    waited: float = 0.0
+    waited: float = field(default=0.0, compare=False)
     """Seconds until the engine had a place for it."""
 
 

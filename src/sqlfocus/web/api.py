@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from sqlfocus.answer import Answer
 from sqlfocus.errors import UserError
 from sqlfocus.schema.mschema import Table
 from sqlfocus.web import messages
@@ -172,7 +171,10 @@ def _answered(given: Given, model: str) -> dict[str, Any]:
         "dialect": given.dialect,
         "database": given.database.name if given.database else None,
         "model": model,
-        "attempts": [messages.Attempt(sql_query=one.sql, error=_said(one)) for one in trace.attempts],
+        "attempts": [
+            messages.Attempt(sql_query=one.sql, error=one.fault or (trace.reason if one is not answer else ""))
+            for one in trace.attempts
+        ],
         "left_out": list(given.pick.left_out),
         "values": [
             messages.FoundValue(table=one.table, column=one.column, value=one.value) for one in given.pick.values
@@ -181,10 +183,6 @@ def _answered(given: Given, model: str) -> dict[str, Any]:
         "tokens": messages.Tokens(prompt=prompt, cached=cached, evaluated=prompt - cached, completion=written),
         "milliseconds": {name: round(1000 * max(0.0, seconds), 1) for name, seconds in phases.items()},
     }
-
-
-def _said(answer: Answer) -> str:
-    return " ".join(answer.fault.split())
 
 
 def _executed(executed: Executed, database: str) -> messages.Executed:

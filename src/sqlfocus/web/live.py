@@ -92,10 +92,10 @@ class LiveDatabase:
         """What the model is to be shown for a question."""
         self._look()
         known = self.known
-        found = tuple(known.values.find(question)) if known.values is not None else ()
+        found = known.values.find(question) if known.values is not None else []
         linked = known.linker.link(question, most_characters=self._most_characters, found=found)
-        whole = linked.database is known.database
-        return Pick(linked.database, known.text if whole else linked.database.mschema(), linked.left_out, found)
+        text = known.text if linked.database is known.database else linked.database.mschema()
+        return Pick(linked.database, text, linked.left_out, tuple(linked.shown(found)))
 
     def refresh(self) -> bool:
         """Read the schema again; returns whether it differs.

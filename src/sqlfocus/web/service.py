@@ -58,7 +58,6 @@ class Service:
         most_at_a_time: int = MOST_AT_A_TIME,
         candidates: int = 1,
         constrained: bool = True,
-        show_values: bool = True,
         max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> None:
         self.engine = engine
@@ -71,7 +70,6 @@ class Service:
         self.ready = threading.Event()
         self._candidates = candidates
         self._constrained = constrained
-        self._show_values = show_values
         self._max_new_tokens = max_new_tokens
 
     def warm(self) -> None:
@@ -190,8 +188,9 @@ class Service:
         request = Request(
             question,
             pick.text,
-            _with_values(evidence, pick) if self._show_values else evidence,
+            evidence,
             dialect,
+            hint(pick.values),
             run if stop is not None else None,
             pick.database if self._constrained else None,
         )
@@ -211,10 +210,6 @@ class Service:
                 raise ProblemError("model-unavailable", str(error)) from error
         total = schema_seconds + time.perf_counter() - begun
         return Given(trace, pick, dialect, live, notes, schema_seconds, ran[0], total)
-
-
-def _with_values(evidence: str, pick: Pick) -> str:
-    return "; ".join(part for part in (evidence.strip(), hint(pick.values)) if part)
 
 
 @functools.lru_cache(maxsize=64)

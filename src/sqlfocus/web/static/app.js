@@ -103,27 +103,32 @@ async function run(answer = null) {
   hideResult();
   announce("running");
   work.running(id);
-  let failed = null;
+  let reason = null;
   try {
     const executed = await api.patiently(() => api.execute({ sql, database: database(), id }, work.signal), work.signal, work.waiting);
     if (work.signal.aborted) return;
     if (answer) showAnswer(answer, executed.milliseconds);
     else remember({ question: question.value.trim(), evidence: $("evidence").value.trim(), database: database(), sql });
     await showResult(executed);
+    // The database has what the question names, and the SQL does not find it.
+    if (answer?.values.length && !finds(executed.rows)) reason = "busy.again";
   } catch (error) {
-    if (answer && error.kind === "sql-failed") failed = error;
+    if (answer && error.kind === "sql-failed") reason = "busy.mend";
     else showError(error);
   } finally {
     work.end();
   }
-  if (failed) await mend(failed);
+  if (reason) await mend(reason);
 }
 
-/** The model's own SQL does not run: the service lets the model mend it, once. */
-async function mend(failed) {
+/** Whether rows say something: more than one, or one of more than zeros and NULLs. */
+const finds = (rows) => rows.length > 1 || rows.flat().some((value) => value !== null && value !== 0);
+
+/** The model's own SQL does not run, or finds nothing: the service, which runs it too, lets the model try once more. */
+async function mend(reason) {
   const { question: asked, evidence, database: where } = answered;
   const id = api.newId();
-  const work = begin([$("ask"), $("ask-stop")], "busy.mend");
+  const work = begin([$("ask"), $("ask-stop")], reason);
   work.running(id);
   try {
     const request = { question: asked, evidence, database: where, id };
@@ -131,7 +136,7 @@ async function mend(failed) {
     if (work.signal.aborted) return;
     take(mended, asked, evidence);
     if (mended.result) await showResult(mended.result);
-    else showError(failed);
+    else showError(new api.Problem(422, mended.error));
   } catch (error) {
     showError(error);
   } finally {
