@@ -15,6 +15,7 @@ from sqlfocus.cli import VERBS, _underscored, main
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+SERVICE = (ROOT / "docs/service.md").read_text(encoding="utf-8")
 
 
 def blocks(text):
@@ -67,7 +68,10 @@ def test_both_readmes_have_the_same_commands():
 @pytest.mark.parametrize("words", list(commands(README)), ids=" ".join)
 def test_a_command_is_taken(words):
     """Flags are known and required ones are there; running it is the matter of the verb's own tests."""
-    if words[0] == "python":
+    if words[:3] == ["python", "-m", "app"]:
+        verb, rest = "serve", words[3:]
+        assert (ROOT / "app/__main__.py").is_file()
+    elif words[0] == "python":
         script = words[1]
         verb, rest = {"finetune.py": "finetune", "utils/model_merge.py": "merge"}[script], words[2:]
         assert (ROOT / script).is_file()
@@ -78,7 +82,7 @@ def test_a_command_is_taken(words):
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return
     else:
-        assert words[0] in {"git", "cd", "source", "mkdir", "pip"}
+        assert words[0] in {"git", "cd", "source", "mkdir", "pip", "cp", "curl"}
         return
     rest = rest[: rest.index(">")] if ">" in rest else rest
     command = importlib.import_module(f"sqlfocus.commands.{verb}")
@@ -88,6 +92,35 @@ def test_a_command_is_taken(words):
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
     command.add_arguments(parser)
     parser.parse_args([_underscored(word) for word in rest])
+
+
+@pytest.mark.parametrize("text", [README, CHINESE, SERVICE], ids=["english", "chinese", "service"])
+def test_a_request_fits_the_api(text):
+    from pydantic import BaseModel
+
+    from sqlfocus.web import messages
+
+    bodies = {"text2sql": messages.Text2SqlRequest, "ask": messages.AskRequest, "execute": messages.ExecuteRequest}
+    requests = [words for words in commands(text) if words[0] == "curl"]
+    assert requests
+    for words in requests:
+        path = next(word for word in words if "localhost:4060/" in word).partition("4060/")[2]
+        if "-d" in words:
+            model: type[BaseModel] = bodies[path]
+            model.model_validate_json(words[words.index("-d") + 1])
+
+
+def test_the_table_of_problems_is_the_codes():
+    from sqlfocus.web.problems import TITLES
+
+    rows = re.findall(r"^\| `([\w-]+)` \| (\d+) \|", SERVICE, re.MULTILINE)
+    assert rows == [(kind, str(status)) for kind, (status, _) in TITLES.items()]
+
+
+def test_every_key_of_the_configuration_is_described():
+    from sqlfocus.web.config import KEYS
+
+    assert [key for key in KEYS if f"`{key}`" not in SERVICE] == []
 
 
 def test_the_light_commands_run_one_after_the_other(tmp_path, monkeypatch, capsys):

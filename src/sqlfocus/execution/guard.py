@@ -94,7 +94,9 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
         for rule in RULES:
             if reason := next(rule(tree, dialect), ""):
                 return Permit(False, reason)
-        tables = tuple(dict.fromkeys(written(table) for table in tables_read(tree, dialect)))
+        names = [written(table) for table in tables_read(tree, dialect)]
+        # Each once; PostgreSQL alone knows two tables whose names differ in case.
+        tables = tuple({name if dialect == "postgres" else name.lower(): name for name in reversed(names)}.values())[::-1]
         if database is not None and (reason := bind(tree, dialect, database)):
             return Permit(False, reason)
         if dialect == "sqlite":
