@@ -123,6 +123,7 @@ def test_comments_never_reach_the_database():
 def test_tables_are_named_once_and_a_common_table_expression_is_none():
     sql = "WITH c AS (SELECT * FROM a JOIN s.b ON a.x = b.x) SELECT * FROM c WHERE x IN (SELECT x FROM a)"
     assert check(sql, dialect="postgres").tables == ("a", "s.b")
+    assert check("SELECT 1 FROM cow JOIN [Cow] AS c ON 1").tables == ("cow",)
 
 
 def test_mariadb_knows_the_operator_that_is_written_for_regexp():

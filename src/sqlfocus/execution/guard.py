@@ -94,9 +94,7 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
         for rule in RULES:
             if reason := next(rule(tree, dialect), ""):
                 return Permit(False, reason)
-        names = [written(table) for table in tables_read(tree, dialect)]
-        # Each once; PostgreSQL alone knows two tables whose names differ in case.
-        tables = tuple({name if dialect == "postgres" else name.lower(): name for name in reversed(names)}.values())[::-1]
+        tables = _tables(tree, dialect)
         if database is not None and (reason := bind(tree, dialect, database)):
             return Permit(False, reason)
         if dialect == "sqlite":
@@ -108,6 +106,15 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
         return Permit(False, f"not {dialect} SQL: {_first_line(error)}", parsed=False)
     except AttributeError:  # sqlglot 30.30 at MySQL's DATE_ADD with one argument
         return Permit(False, f"not {dialect} SQL: a function lacks an argument", parsed=False)
+
+
+def _tables(tree: exp.Expr, dialect: str) -> tuple[str, ...]:
+    """The tables that a query reads, each once; PostgreSQL alone has two whose names differ in case only."""
+    found: dict[str, str] = {}
+    for table in tables_read(tree, dialect):
+        name = written(table)
+        found.setdefault(name if dialect == "postgres" else name.lower(), name)
+    return tuple(found.values())
 
 
 def _text_refused(sql: str, dialect: str) -> str:
