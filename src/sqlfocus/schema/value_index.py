@@ -1,12 +1,15 @@
 """An index of a database's text values, and the search in it for those that a question names.
 
 What is shown to a model comes from the database, and whoever may write there could try to write instructions. So values
-are short and of one line, and one is shown only if the question has all of its words, in their order.
+are short and of one line, and one is shown only if the question has all of its words, in their order. Signs that spell
+or hide a text without being words, such as circled letters and tags, are in none.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +22,15 @@ MOST_FOUND = 6
 # Of a question so many characters are looked at, of a value so many words.
 _LONGEST_QUESTION = 2_000
 _MOST_TOKENS = 16
-# What breaks a line, changes its direction, or cannot be encoded; such values are not indexed.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# General categories of Unicode that no value shown has: controls, what is not seen (tags, zero-width characters,
+# changes of direction), private use, what has no meaning yet, halves of characters, breaks of lines.
+_REFUSED = frozenset(("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"))
+# Categories of signs and marks, which are no words of a question, but may spell some.
+_SIGNS = frozenset(("So", "No", "Mn"))
+# Of signs that have no decomposition into letters the names say it: 🅰, 🇦, ⠁, the marks above letters.
+_SPELLS = re.compile("LETTER|BRAILLE|VARIATION SELECTOR")
+# These stand for letters too, but are common, and there is little that they could spell.
+_COMMON_SIGNS = frozenset("™№℃℉㎡")
 _QUOTED = re.compile(
     r"\"([^\"]+)\"|(?<!\w)'((?:[^']|(?<=\w)'(?=\w))+)'(?!\w)|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|《([^》]+)》|``([^'`]+)''"
 )
@@ -176,8 +186,25 @@ def _safe(value: str, said: str) -> bool:
 
 
 def usable(value: str) -> bool:
-    """Whether a value may be shown: not empty, not long, of one line, without control characters."""
-    return bool(value.strip()) and len(value) <= LONGEST_VALUE and not _CONTROL.search(value)
+    """Whether a value may be shown: not empty, not long, of one line, without what hides or spells words beside them.
+
+    >>> usable("Kenya"), usable("Kenya \\u24b9\\u24c7\\u24c4\\u24c5"), usable("Kenya\\u200b")
+    (True, False, False)
+    """
+    if not value.strip() or len(value) > LONGEST_VALUE:
+        return False
+    return value.isprintable() if value.isascii() else all(map(_harmless, value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _harmless(character: str) -> bool:
+    category = unicodedata.category(character)
+    if category in _REFUSED:
+        return False
+    if category not in _SIGNS or character in _COMMON_SIGNS or tokens(character):
+        return True
+    letters = any(map(str.isalpha, unicodedata.normalize("NFKC", character)))
+    return not letters and not _SPELLS.search(unicodedata.name(character, ""))
 
 
 def hint(found: Iterable[Found]) -> str:
