@@ -88,7 +88,8 @@ class MysqlCatalogue(Reflection):
         dialect: Any = self.connection.dialect
         kind: type[types.TypeEngine[Any]] = dialect.ischema_names.get(data_type, types.NullType)
         sizes = re.match(r"\w+\(([\d, ]+)\)", column_type)
-        if sizes is None or issubclass(kind, (types.DateTime, types.Time, mysql.SET)):
+        # A type that SQLAlchemy does not know takes no size: VECTOR(3).
+        if sizes is None or issubclass(kind, (types.NullType, types.DateTime, types.Time, mysql.SET)):
             return kind()
         return kind(*map(int, sizes[1].split(",")))
 
