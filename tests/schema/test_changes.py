@@ -25,6 +25,7 @@ MAKE = """
 CREATE TABLE {s}.town (id INT PRIMARY KEY, name VARCHAR(40));
 CREATE TABLE {s}.shop (id INT PRIMARY KEY, town INT, label VARCHAR(40));
 CREATE TABLE {s}.spare (id INT);
+CREATE TABLE {s}.only (nr INT NOT NULL);
 CREATE VIEW {s}.seen AS SELECT id, name FROM {s}.town;
 """
 CHANGES = {
@@ -38,6 +39,7 @@ CHANGES = {
         "a table's comment": "ALTER TABLE watched.town COMMENT '城镇表'",
         "a foreign key": "ALTER TABLE watched.shop ADD CONSTRAINT f FOREIGN KEY (town) REFERENCES watched.town (id)",
         "a foreign key is gone": "ALTER TABLE watched.shop DROP FOREIGN KEY f",
+        "a primary key in a unique index's place": "ALTER TABLE watched.only ADD PRIMARY KEY (nr)",
         "the primary key": "ALTER TABLE watched.shop DROP PRIMARY KEY, ADD PRIMARY KEY (id, label)",
         "a column is gone": "ALTER TABLE watched.town DROP COLUMN people",
         "a table is gone": "DROP TABLE watched.spare",
@@ -68,11 +70,13 @@ CHANGES = {
 QUIET = {
     "mysql": """
 INSERT INTO watched.town VALUES (1, 'Oslo'); UPDATE watched.town SET name = 'Perth';
-CREATE INDEX i ON watched.shop (label); ANALYZE TABLE watched.town; OPTIMIZE TABLE watched.town;
+CREATE INDEX i ON watched.shop (label); CREATE UNIQUE INDEX u ON watched.only (nr);
+ANALYZE TABLE watched.town; OPTIMIZE TABLE watched.town;
 TRUNCATE TABLE watched.spare""",
     "postgres": """
 INSERT INTO watched.town VALUES (1, 'Oslo'); UPDATE watched.town SET name = 'Perth';
-CREATE INDEX i ON watched.shop (label); ANALYZE watched.town; VACUUM FULL watched.town; TRUNCATE TABLE watched.spare""",
+CREATE INDEX i ON watched.shop (label); CREATE UNIQUE INDEX u ON watched.only (nr);
+ANALYZE watched.town; VACUUM FULL watched.town; TRUNCATE TABLE watched.spare""",
 }
 
 

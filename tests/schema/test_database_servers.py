@@ -377,6 +377,38 @@ def test_types_that_sqlalchemy_does_not_know_have_the_servers_name(mariadb, post
         assert database.warnings == ()
 
 
+def test_a_type_with_a_size_that_sqlalchemy_does_not_know_has_the_servers_name(mariadb, monkeypatch):
+    """As VECTOR(3) of MariaDB 11.7 and MySQL 9 is; here SQLAlchemy forgets one that every server has."""
+    monkeypatch.delitem(sqlalchemy.dialects.mysql.dialect.ischema_names, "varbinary")
+    execute(mariadb, "CREATE TABLE sales.odd (a VARBINARY(3), b INT); INSERT INTO sales.odd VALUES ('abc', 5)")
+    database = read_database(mariadb, schema="sales", tables=["odd"])
+    execute(mariadb, "DROP TABLE sales.odd")
+    assert [(column.name, column.type) for column in database.tables[0].columns] == [
+        ("a", "varbinary"),
+        ("b", "INTEGER"),
+    ]
+    assert database.warnings == ()
+
+
+@pytest.mark.parametrize("rights", ["*", "odd"])
+def test_a_unique_index_is_no_primary_key(mariadb, rights):
+    """MySQL calls the first that has no NULL so where a table has no primary key; who may only SELECT sees it too."""
+    execute(
+        mariadb,
+        "CREATE TABLE sales.odd (a INT NOT NULL UNIQUE, b INT); CREATE TABLE sales.even (a INT, b INT, c INT UNIQUE, "
+        f"PRIMARY KEY (b, a)); CREATE USER low IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON sales.{rights} TO low",
+    )
+    if rights != "*":
+        execute(mariadb, "GRANT SELECT ON sales.even TO low")
+    try:
+        for url in (mariadb, mariadb.replace("tester:", "low:")):
+            tables = read_database(url, schema="sales", tables=["odd", "even"]).tables
+            keys = {table.name: [column.name for column in table.columns if column.primary_key] for table in tables}
+            assert keys == {"odd": [], "even": ["a", "b"]}
+    finally:
+        execute(mariadb, "DROP TABLE sales.odd; DROP TABLE sales.even; DROP USER low")
+
+
 def test_values_that_python_cannot_hold_cost_their_column_only(postgres):
     execute(postgres, "CREATE TABLE sales.far (a DATE, b INT); INSERT INTO sales.far VALUES ('infinity', 5)")
     database = read_database(postgres, schema="sales", tables=["far"])

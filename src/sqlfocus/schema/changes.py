@@ -28,12 +28,13 @@ FROM (
   FROM information_schema.tables WHERE table_schema = :schema
   UNION ALL
   SELECT SHA2(CONCAT('c', QUOTE(table_name), ordinal_position, QUOTE(column_name), QUOTE(column_type),
-                     column_key = 'PRI', QUOTE(column_comment)), 256)
+                     QUOTE(column_comment)), 256)
   FROM information_schema.columns WHERE table_schema = :schema
   UNION ALL
   SELECT SHA2(CONCAT('k', QUOTE(table_name), QUOTE(constraint_name), ordinal_position, QUOTE(column_name),
                      QUOTE(referenced_table_schema), QUOTE(referenced_table_name), QUOTE(referenced_column_name)), 256)
-  FROM information_schema.key_column_usage WHERE table_schema = :schema AND referenced_table_name IS NOT NULL
+  FROM information_schema.key_column_usage
+  WHERE table_schema = :schema AND (referenced_table_name IS NOT NULL OR constraint_name = 'PRIMARY')
 ) AS parts
 """
 # Rights are in it because a table that may not be read is left out of the schema; MySQL shows none such.

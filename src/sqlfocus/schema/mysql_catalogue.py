@@ -27,13 +27,15 @@ SELECT table_name, table_type LIKE '%VIEW', table_comment FROM information_schem
 WHERE table_schema = :schema AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW', 'SYSTEM VIEW')
 """
 _COLUMNS = """
-SELECT table_name, column_name, data_type, column_type, column_key = 'PRI', column_comment
+SELECT table_name, column_name, data_type, column_type, column_comment
 FROM information_schema.columns WHERE table_schema = :schema ORDER BY table_name, ordinal_position
 """
+# The columns' own column_key says PRI of a unique index too, where a table has no primary key.
 _KEYS = """
 SELECT table_name, constraint_name, ordinal_position, column_name,
        NULLIF(referenced_table_schema, table_schema), referenced_table_name, referenced_column_name
-FROM information_schema.key_column_usage WHERE table_schema = :schema AND referenced_table_name IS NOT NULL
+FROM information_schema.key_column_usage
+WHERE table_schema = :schema AND (referenced_table_name IS NOT NULL OR constraint_name = 'PRIMARY')
 """
 
 
@@ -53,17 +55,19 @@ class MysqlCatalogue(Reflection):
         columns: dict[str, list[Column]] = defaultdict(list)
         known: dict[str, tuple[types.TypeEngine[Any], str]] = {}  # SQLAlchemy takes its time to name a type
         types_: dict[str, list[types.TypeEngine[Any]]] = defaultdict(list)
-        for table, name, data_type, column_type, primary, comment in self._rows(_COLUMNS):
+        primary, references = self._keys()
+        for table, name, data_type, column_type, comment in self._rows(_COLUMNS):
             if column_type not in known:
                 type_ = self._type(data_type, column_type)
                 known[column_type] = type_, data_type if isinstance(type_, types.NullType) else str(type_)
             type_, shown = known[column_type]
             types_[table].append(type_)
-            columns[table].append(Column(name, shown, comment.strip(), bool(primary)))
-        keys = self._references()
+            columns[table].append(Column(name, shown, comment.strip(), (table, name) in primary))
         found = {
             name: Described(
-                Table(name, tuple(columns[name]), self.comments.get(name, ""), self.schema or "", tuple(keys[name])),
+                Table(
+                    name, tuple(columns[name]), self.comments.get(name, ""), self.schema or "", tuple(references[name])
+                ),
                 tuple(types_[name]),
                 name in views,
             )
@@ -93,12 +97,17 @@ class MysqlCatalogue(Reflection):
             return kind()
         return kind(*map(int, sizes[1].split(",")))
 
-    def _references(self) -> dict[str, list[ForeignKey]]:
+    def _keys(self) -> tuple[set[tuple[str, str]], dict[str, list[ForeignKey]]]:
+        """The columns of primary keys, as table and column, and the foreign keys of each table."""
+        primary: set[tuple[str, str]] = set()
         pairs: dict[tuple[str, str], list[Sequence[Any]]] = defaultdict(list)
-        for table, constraint, _, *pair in sorted(self._rows(_KEYS), key=lambda row: tuple(row[:3])):
-            pairs[table, constraint].append(pair)
+        for table, constraint, _, column, *referred in sorted(self._rows(_KEYS), key=lambda row: tuple(row[:3])):
+            if constraint == "PRIMARY":
+                primary.add((table, column))
+            else:
+                pairs[table, constraint].append((column, *referred))
         found: dict[str, list[ForeignKey]] = defaultdict(list)
         for (table, _), listed in pairs.items():
             own, schemas, referenced, theirs = zip(*listed, strict=True)
             found[table].append(ForeignKey(own, referenced[0], theirs, schemas[0] or ""))
-        return found
+        return primary, found
