@@ -5,6 +5,7 @@ import sqlalchemy
 
 from library import make_library
 from sqlfocus.errors import UserError
+from sqlfocus.schema import value_index
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.lookup import Found, ValueIndex, hint, read_values
 
@@ -117,6 +118,17 @@ def test_no_more_are_found_than_asked_and_each_place_in_the_question_has_its_tur
         "Oslo",
     ]
     assert len(ValueIndex(columns).find("From Rome to Oslo")) == 6
+
+
+def test_of_a_value_of_very_many_columns_the_one_that_the_question_speaks_of_comes_first(monkeypatch):
+    likened = []
+    likeness = value_index._likeness
+    monkeypatch.setattr(value_index, "_likeness", lambda value, said: likened.append(value) or likeness(value, said))
+    columns = {("", f"t{number}", "x"): ["Rome"] for number in range(2_000)}
+    columns["", "z", "city"] = ["Rome", "Rome+", "ROME"]
+    found = ValueIndex(columns).find("Rome, the city")
+    assert (found[0].column, [one.value for one in found]) == ("city", ["Rome", "ROME", *["Rome"] * 4])
+    assert len(likened) <= 100
 
 
 def test_values_named_twice_are_shown_once():

@@ -8,6 +8,7 @@ or hide a text without being words, such as circled letters and tags, are in non
 from __future__ import annotations
 
 import functools
+import heapq
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ MOST_FOUND = 6
 # Of a question so many characters are looked at, of a value so many words.
 _LONGEST_QUESTION = 2_000
 _MOST_TOKENS = 16
+# Of the values that one place of a question names so many are compared, those of columns that it speaks of first.
+_MOST_ENTRIES = 100
 # General categories of Unicode that no value shown has: controls, what is not seen (tags, zero-width characters,
 # changes of direction), private use, what has no meaning yet, halves of characters, breaks of lines.
 _REFUSED = frozenset(("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"))
@@ -59,6 +62,10 @@ class _Match:
     order: tuple[int, int]
 
 
+_Entry = tuple[int, str]
+"""The number of a column, and a value of it."""
+
+
 class ValueIndex:
     """The text values of a database's columns, by their words.
 
@@ -82,7 +89,7 @@ class ValueIndex:
         self.partial = tuple(partial)
         self.notes = tuple(notes)
         self._places = list(values)
-        self._entries: dict[str, list[tuple[int, str]]] = {}
+        self._entries: dict[str, list[_Entry]] = {}
         # The most words of a value that begins with a word, so that few sequences of a question are looked up.
         self._longest: dict[str, int] = {}
         for number, place in enumerate(self._places):
@@ -90,6 +97,7 @@ class ValueIndex:
                 self._add(number, value)
         named = [*names, *(name for place in self._places for name in place[1:])]
         self._names = {word for name in named for word in terms(name)}
+        self._place_words = [(frozenset(terms(column)), frozenset(terms(table))) for _, table, column in self._places]
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -110,18 +118,19 @@ class ValueIndex:
         """
         question = question[:_LONGEST_QUESTION]
         words = tokens(question)
-        taken: list[tuple[int, int]] = []
+        asked = frozenset(terms(question))
+        taken = bytearray(len(words))
         matches: list[_Match] = []
         for start, end, quoted in self._spans(question, words):
-            if any(start < until and begin < end for begin, until in taken):
+            if any(taken[start:end]):
                 continue
             entries = self._entries.get(" ".join(word for word, _, _ in words[start:end]))
             if not entries or not (quoted or self._telling(words[start:end])):
                 continue
-            taken.append((start, end))
+            taken[start:end] = b"\1" * (end - start)
             said = question[words[start][1] : words[end - 1][2]]
-            matches += self._matches(entries, said, start, end, quoted, question)
-        return self._best(matches, most)
+            matches += self._matches(entries, said, start, end, quoted, asked)
+        return _best(matches, most)
 
     def _spans(self, question: str, words: Sequence[tuple[str, int, int]]) -> Iterable[tuple[int, int, bool]]:
         """Sequences of words that may be values: those in quotation marks, then all others, the longest first."""
@@ -146,32 +155,40 @@ class ValueIndex:
         return len(texts[0]) > 4 if texts[0].isdigit() else len(texts[0]) > 1
 
     def _matches(
-        self, entries: Sequence[tuple[int, str]], said: str, start: int, end: int, quoted: bool, question: str
+        self, entries: Sequence[_Entry], said: str, start: int, end: int, quoted: bool, asked: frozenset[str]
     ) -> Iterable[_Match]:
-        asked = set(terms(question))
+        def named(entry: _Entry) -> int:
+            column, table = self._place_words[entry[0]]
+            return len(asked & column) * 2 + len(asked & table)
+
+        # The same value stands in several columns: first those that the question speaks of, then those written so.
+        entries = heapq.nlargest(_MOST_ENTRIES, entries, key=named)
         ranks = [_likeness(value, said) for _, value in entries]
         # "B" is not "B+" where there is "B".
         worst = 1 if min(ranks) < 2 else 2
-        for (place, value), rank in zip(entries, ranks, strict=True):
+        for entry, rank in zip(entries, ranks, strict=True):
+            place, value = entry
             if rank > worst or (end - start == 1 and not quoted and not _safe(value, said)):
                 continue
             schema, table, column = self._places[place]
-            # The same value stands in several columns: first those that the question speaks of, then those written so.
-            named = len(asked & set(terms(column))) * 2 + len(asked & set(terms(table)))
-            yield _Match(Found(table, column, value, said, schema), start, end, quoted, (-named, rank))
+            yield _Match(Found(table, column, value, said, schema), start, end, quoted, (-named(entry), rank))
 
-    def _best(self, matches: Sequence[_Match], most: int) -> list[Found]:
-        """``most`` of the matches: of each place in the question the best first, then the second best."""
-        once: dict[tuple[str, str, str, str], _Match] = {}
-        for match in sorted(matches, key=lambda match: match.start):
-            one = match.found
-            once.setdefault((one.schema, one.table, one.column, one.value), match)
-        ranked: list[tuple[tuple[int, bool, int, int], _Match]] = []
-        for span in {(match.start, match.end) for match in once.values()}:
-            here = sorted((one for one in once.values() if (one.start, one.end) == span), key=lambda one: one.order)
-            ranked += [((turn, not one.quoted, one.start - one.end, one.start), one) for turn, one in enumerate(here)]
-        chosen = [match for _, match in sorted(ranked, key=lambda pair: pair[0])[:most]]
-        return [match.found for match in sorted(chosen, key=lambda match: match.start)]
+
+def _best(matches: Sequence[_Match], most: int) -> list[Found]:
+    """``most`` of the matches: of each place in the question the best first, then the second best."""
+    once: dict[tuple[str, str, str, str], _Match] = {}
+    for match in sorted(matches, key=lambda match: match.start):
+        one = match.found
+        once.setdefault((one.schema, one.table, one.column, one.value), match)
+    spans: dict[tuple[int, int], list[_Match]] = {}
+    for match in once.values():
+        spans.setdefault((match.start, match.end), []).append(match)
+    ranked: list[tuple[tuple[int, bool, int, int], _Match]] = []
+    for matched in spans.values():
+        here = sorted(matched, key=lambda one: one.order)[:most]
+        ranked += [((turn, not one.quoted, one.start - one.end, one.start), one) for turn, one in enumerate(here)]
+    chosen = [match for _, match in sorted(ranked, key=lambda pair: pair[0])[:most]]
+    return [match.found for match in sorted(chosen, key=lambda match: match.start)]
 
 
 def _likeness(value: str, said: str) -> int:
