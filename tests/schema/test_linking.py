@@ -135,6 +135,30 @@ def test_tables_of_one_name_in_two_schemas_are_told_apart():
     assert linked.left_out == ("hr.people",)
 
 
+def test_tables_whose_names_differ_in_case_are_told_apart():
+    """PostgreSQL and MySQL on Linux have such; a key that spells a name otherwise still finds its table."""
+    shouted = Table("Orders", (Column("id", "INTEGER", primary_key=True), Column("town", "TEXT")))
+    plain = Table("orders", (Column("nr", "INTEGER", primary_key=True), Column("zip", "TEXT")))
+    lines = Table(
+        "lines",
+        (Column("part", "INTEGER"), Column("amount", "INTEGER")),
+        foreign_keys=(ForeignKey(("part",), "orders", ("nr",)),),
+    )
+    others = tuple(Table(f"x{number}", text_columns("y")) for number in range(9))
+    linker = Linker(Database("shop", (shouted, plain, lines, *others), "postgres"))
+    linked = linker.link("zip", most_characters=90)
+    assert names(linked) == ["orders"]
+    assert linked.left_out[0] == "Orders"
+    assert linked.shown([Found("Orders", "town", "Oslo", "oslo"), Found("orders", "zip", "1", "1")]) == [
+        Found("orders", "zip", "1", "1")
+    ]
+    assert names(linker.link("amount", most_characters=200)) == ["orders", "lines"]
+    assert names(linker.link("town", most_characters=90)) == ["Orders"]
+    written = replace(lines, foreign_keys=(ForeignKey(("part",), "ORDERS", ("NR",)),))
+    linker = Linker(Database("shop", (plain, written, *others)))
+    assert names(linker.link("amount", most_characters=200)) == ["orders", "lines"]
+
+
 @pytest.mark.parametrize("question", ["", "   ", "???", "the", "zzz qqq"])
 def test_a_question_that_names_nothing_gets_the_first_tables(library, question):
     linked = Linker(library).link(question, most_characters=900)

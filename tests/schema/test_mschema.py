@@ -1,7 +1,7 @@
 import pytest
 
 from sqlfocus.errors import UserError
-from sqlfocus.schema.mschema import Column, Database, ForeignKey, Table
+from sqlfocus.schema.mschema import Column, Database, ForeignKey, Table, without_keys_to
 
 ORDERS = Table(
     "t",
@@ -144,3 +144,12 @@ def test_pick_refuses_a_name_that_fits_nothing_and_names_what_is_there():
     assert str(error.value) == "shop: no table fits 'x'; there are t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more"
     with pytest.raises(UserError, match="every table is left out"):
         database("a").pick(exclude=["*"])
+
+
+def test_a_key_to_a_table_whose_name_differs_in_case_from_a_kept_ones_goes_with_it():
+    keys = (ForeignKey(("a",), "Orders", ("id",)), ForeignKey(("b",), "orders", ("id",)))
+    orders = Table("orders", (Column("id", "INTEGER"),))
+    lines = Table("lines", (Column("a", "INTEGER"), Column("b", "INTEGER")), foreign_keys=keys)
+    assert [len(table.foreign_keys) for table in without_keys_to([orders, lines], [("", "Orders")])] == [0, 1]
+    assert without_keys_to([orders, lines], [("", "Orders")])[1].foreign_keys == keys[1:]
+    assert without_keys_to([lines], [("", "ORDERS")])[0].foreign_keys == ()

@@ -48,8 +48,8 @@ class Linked:
 
     def shown(self, found: Sequence[Found]) -> list[Found]:
         """Those of the values found whose column was kept; a hint on others would name what the model does not see."""
-        kept = {(*table_key(table), column.name.lower()) for table in self.database.tables for column in table.columns}
-        return [one for one in found if (one.schema.lower(), one.table.lower(), one.column.lower()) in kept]
+        kept = {(*table_key(table), column.name) for table in self.database.tables for column in table.columns}
+        return [one for one in found if (one.schema, one.table, one.column) in kept]
 
 
 class Linker:
@@ -123,7 +123,7 @@ class Linker:
         scores = self._index.scores(asked)
         holding: dict[str, set[tuple[str, str]]] = {}
         for one in found:
-            holding.setdefault(one.words.lower(), set()).add((one.schema.lower(), one.table.lower()))
+            holding.setdefault(one.words.lower(), set()).add((one.schema, one.table))
         best = max(float(scores.max(initial=0.0)), 1.0)
         for place, table in enumerate(self._tables):
             shares = [1 / len(tables) for tables in holding.values() if table_key(table) in tables]
@@ -168,7 +168,7 @@ class Linker:
         table, room = self._tables[place], self._widest(place, room)
         if self._sizes[place] <= room:
             return table
-        named = {one.column.lower() for one in found if (one.schema.lower(), one.table.lower()) == table_key(table)}
+        named = {one.column.lower() for one in found if (one.schema, one.table) == table_key(table)}
         names = [column.name.lower() for column in table.columns]
         scores = _Index([terms(f"{column.name} {column.comment}") for column in table.columns]).scores(asked)
         keys = self._keys[place]

@@ -126,11 +126,17 @@ class Database:
 
 
 def without_keys_to(tables: Iterable[Table], gone: Iterable[tuple[str, str]]) -> tuple[Table, ...]:
-    """The tables less those foreign keys that refer to one of ``gone``, pairs of schema and name."""
+    """The tables less those foreign keys that refer to one of ``gone``, pairs of schema and name.
+
+    A name that is spelt otherwise is meant where no table of the very name is left.
+    """
+    tables = list(tables)
+    left = {(table.schema, table.name) for table in tables}
     lost = {(schema.lower(), name.lower()) for schema, name in gone}
 
     def stays(table: Table, key: ForeignKey) -> bool:
-        return ((key.referenced_schema or table.schema).lower(), key.referenced_table.lower()) not in lost
+        schema, name = key.referenced_schema or table.schema, key.referenced_table
+        return (schema, name) in left or (schema.lower(), name.lower()) not in lost
 
     return tuple(
         replace(table, foreign_keys=tuple(key for key in table.foreign_keys if stays(table, key))) for table in tables
