@@ -268,7 +268,7 @@ def test_a_statement_that_takes_too_long_is_stopped_and_the_rest_is_read(shop):
     connection.close()
     read = read_values(path, database, seconds=0.5)
     assert values(read, "Oslo") == ["Oslo"]
-    assert read.notes == ("b.name: values not looked up, they cannot be read (interrupted)",)
+    assert read.notes == ("b.name: values not looked up, reading took too long",)
 
 
 def test_a_table_that_is_gone_is_noted(shop):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlfocus.errors import UserError
 from sqlfocus.schema.connect import connect, open_engine, place, reason
 from sqlfocus.schema.mschema import Column, Database, Table, shown_type
-from sqlfocus.schema.sampling import limit_time
+from sqlfocus.schema.sampling import limit_time, out_of_time, time_limit
 from sqlfocus.schema.value_index import LONGEST_VALUE, MOST_FOUND, Found, Place, ValueIndex, hint, usable
 from sqlfocus.schema.words import terms
 
@@ -69,9 +68,9 @@ def read_values(
     try:
         with connect(engine) as connection:
             limit_time(connection)
-            reader = _Reader(connection, values_a_column, rows, time.monotonic() + seconds)
-            with reader.time_limit():
-                return reader.read(database, values)
+            end = time.monotonic() + seconds
+            with time_limit(connection, end):
+                return _Reader(connection, values_a_column, rows, end).read(database, values)
     finally:
         engine.dispose()
 
@@ -149,20 +148,8 @@ class _Reader:
         if self.connection.invalidated or self.connection.closed:
             raise UserError(f"{place(where)}: the connection was lost ({why}); try again") from error
         self.connection.rollback()
-        self.notes.append(f"{label}: values not looked up, they cannot be read ({why})")
-
-    @contextmanager
-    def time_limit(self) -> Iterator[None]:
-        """Stops SQLite's statements at the end; servers stop theirs by themselves (:func:`limit_time`)."""
-        if self.connection.dialect.name != "sqlite":
-            yield
-            return
-        driver: Any = self.connection.connection.driver_connection
-        driver.set_progress_handler(lambda: int(time.monotonic() > self.end), 100_000)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
+        said = "reading took too long" if out_of_time(error) else f"they cannot be read ({why})"
+        self.notes.append(f"{label}: values not looked up, {said}")
 
 
 def _label(table: Table, column: Column) -> str:

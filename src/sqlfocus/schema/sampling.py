@@ -73,7 +73,7 @@ def sample(connection: Connection, source: Source, max_values: int) -> Samples:
         return Samples(*_choose(connection, source, source.columns, max_values))
     except _UNREADABLE as error:
         why = _recover(connection, error)
-        if _out_of_time(error):
+        if out_of_time(error):
             return Samples(
                 dict.fromkeys((name for name, _ in source.columns), ()),
                 [f"{source.label}: no values shown, reading took more than {SECONDS} seconds"],
@@ -110,7 +110,8 @@ def _recover(connection: Connection, error: BaseException) -> str:
     return reason(error, connection.engine.url)
 
 
-def _out_of_time(error: BaseException) -> bool:
+def out_of_time(error: BaseException) -> bool:
+    """Whether a statement failed because it took too long."""
     cause = getattr(error, "orig", None)
     if not isinstance(error, DBAPIError) or cause is None:
         return False
@@ -122,7 +123,7 @@ def _out_of_time(error: BaseException) -> bool:
 def _choose(connection: Connection, source: Source, columns: Sequence[TypedName], max_values: int) -> _Chosen:
     count = read_at_most(max_values)
     exact = connection.dialect.name == "sqlite" and not source.is_view and count
-    with _time_limit(connection):
+    with time_limit(connection, time.monotonic() + SECONDS):
         found = (
             _distinct(connection, source.name, columns, count) if exact else first(connection, source, columns, count)
         )
@@ -230,12 +231,15 @@ def limit_time(connection: Connection) -> None:
 
 
 @contextmanager
-def _time_limit(connection: Connection) -> Iterator[None]:
+def time_limit(connection: Connection, end: float) -> Iterator[None]:
+    """Stops statements of an SQLite connection at ``end``, of the monotonic clock; a server's :func:`limit_time` does.
+
+    What stops them is an error of which :func:`out_of_time` is true.
+    """
     if connection.dialect.name != "sqlite":
         yield
         return
     driver: Any = connection.connection.driver_connection
-    end = time.monotonic() + SECONDS
     driver.set_progress_handler(lambda: int(time.monotonic() > end), 100_000)
     try:
         yield
