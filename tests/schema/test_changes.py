@@ -65,6 +65,7 @@ CHANGES = {
         "a table's name": "ALTER TABLE watched.extra RENAME TO renamed",
         "a view's columns": "CREATE OR REPLACE VIEW watched.seen AS SELECT id, name, 1 AS one FROM watched.town",
         "a right": "GRANT SELECT ON watched.town TO PUBLIC",
+        "another role's right": "GRANT SELECT ON watched.town TO pg_monitor",
     },
 }
 QUIET = {

@@ -37,7 +37,8 @@ FROM (
   WHERE table_schema = :schema AND (referenced_table_name IS NOT NULL OR constraint_name = 'PRIMARY')
 ) AS parts
 """
-# Rights are in it because a table that may not be read is left out of the schema; MySQL shows none such.
+# Rights are in it because a table that may not be read is left out of the schema; MySQL shows none such. Whose they are
+# is not looked at: roles come by membership too.
 _POSTGRES = """
 WITH shown AS (
   SELECT c.oid, c.relname, c.relkind, c.relacl FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -58,12 +59,15 @@ FROM parts
 
 
 def fingerprint(url: str, *, schema: str | None = None) -> str:
-    """A text that changes when tables, columns, types, keys or comments of a schema do, and only then.
+    """A text that changes when tables, columns, types, keys or comments of a schema do, and seldom else.
 
     One statement of some milliseconds, whatever the rows; the role needs no more rights than to SELECT. It reads no
     table, and so does not see that rows, and with them sample values, have changed; nor, on a server, that a view of
-    the same columns is defined otherwise. What the user may not see is not in it (MySQL), or the rights themselves are
-    (PostgreSQL). An index is no part of it.
+    the same columns is defined otherwise. Nor is an index a part of it.
+
+    Rights count too: MySQL shows only what the user may see. On PostgreSQL all grants on tables and columns are a part
+    of it, other roles' too, so that it also changes where nothing does for this user. SQLite's text of CREATE TABLE is
+    in it as written, layout and all.
 
     Args:
         url, schema: as for :func:`sqlfocus.schema.database.read_database`.

@@ -95,8 +95,9 @@ def _further(connection: Connection, source: Source, columns: Sequence[TypedName
     select = _select(connection, source, columns, ROWS)
     if connection.dialect.name not in ("mysql", "mariadb"):
         return select  # DISTINCT would give the rows another order
-    # These databases give distinct rows in the order of the first of each. Their DISTINCT takes texts that differ in
-    # case for equal; with the texts' own bytes beside them only equal ones are.
+    # MariaDB gives distinct rows in the order of the first of each, as its temporary table keeps them; MySQL was not
+    # run. Their DISTINCT takes texts that differ in case for equal; with the texts' own bytes beside them only equal
+    # ones are.
     names = [f"c{number}" for number in range(len(columns))]
     texts = [name for name, (_, type_) in zip(names, columns, strict=True) if isinstance(type_, types.String)]
     names += [f"CRC32(CONCAT_WS(',', {', '.join(f'HEX({name})' for name in texts)}))"] if texts else []
