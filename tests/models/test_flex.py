@@ -1,8 +1,11 @@
 """FlexAttention's mask and result, against the grouped attention that a CPU computes; its kernels need a GPU."""
 
+import importlib.util
+
 import pytest
 import torch
 
+from sqlfocus.errors import UserError
 from sqlfocus.models import flex
 from sqlfocus.models.attention import Layout, shared_prefix_attention
 
@@ -63,6 +66,48 @@ def test_branches_alone_get_what_they_get_behind_their_prefix(device):
         expected = torch.autograd.grad(whole, (query, key, value), up)
         for one, other in zip(torch.autograd.grad(branches, (query, key, value), up), expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("capability", "hip", "triton", "can"),
+    [
+        ((9, 0), None, True, True),
+        ((7, 0), None, True, True),
+        ((6, 1), None, True, False),
+        ((9, 0), None, False, False),
+        ((9, 4), "6.2", True, False),
+    ],
+)
+def test_it_is_for_nvidia_cards_that_triton_compiles_for(capability, hip, triton, can, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name == "triton" and triton else None)
+    flex.available.cache_clear()
+    try:
+        assert flex.available(torch.device("cuda")) is can
+        assert flex.available(torch.device("cpu")) is False
+    finally:
+        flex.available.cache_clear()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
+def test_what_cannot_be_compiled_is_one_line_that_says_what_to_do(monkeypatch, tmp_path):
+    """On a CPU, whose compiler is not there."""
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (str(tmp_path / "no-compiler"),))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    kernel = flex.compiled(lambda x: torch.nn.functional.silu(x) * 2)
+    with pytest.raises(UserError, match=r"^a kernel for the GPU cannot be compiled \(.+\); install a C compiler.*$"):
+        kernel(torch.ones(8))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
+def test_what_a_compiled_function_raises_itself_stays_as_it_is():
+    with pytest.raises(ValueError, match="own"):
+        flex.compiled(_raises)(torch.ones(2))
+
+
+def _raises(_x):
+    raise ValueError("own")
 
 
 def test_a_mask_made_in_an_evaluation_serves_training():

@@ -15,13 +15,42 @@ from typing import Any
 import torch
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from sqlfocus.errors import UserError, first_line
+
 MULTIPLE = 128
 """Rows are filled up to a multiple of so many tokens."""
 
 
+@functools.cache
 def available(device: torch.device) -> bool:
-    """Whether ``device`` can run it: CUDA, with triton, which compiles it."""
-    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    """Whether ``device`` can run it: an NVIDIA GPU of compute capability 7.0 at least, with triton, which compiles it.
+
+    On AMD's, which PyTorch calls CUDA too, it was never tried.
+    """
+    if device.type != "cuda" or torch.version.hip is not None or importlib.util.find_spec("triton") is None:
+        return False
+    return torch.cuda.get_device_capability(device) >= (7, 0)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` compiled for tensors of all lengths, when it is first called.
+
+    Raises:
+        UserError: that fails, as it does where there is no C compiler; raised by the first call.
+    """
+    kernel = torch.compile(function, dynamic=True)
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return kernel(*args, **options)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise UserError(
+                f"a kernel for the GPU cannot be compiled ({first_line(error)}); install a C compiler and the triton "
+                "that belongs to this PyTorch, or uninstall triton to compute without such kernels, which is slower"
+            ) from error
+
+    return call
 
 
 @functools.lru_cache(maxsize=2)
@@ -48,9 +77,10 @@ def block_mask(prefix: int, lengths: tuple[int, ...], device: torch.device, *, s
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    # One for each type, with and without gradients, rows with and without their prefix: more than the default's 8.
+    # One for each type, with and without gradients, rows with and without their prefix: more than the default's 8. It
+    # holds for the whole process, where nothing else is compiled that often; a limit of the call's own is too new.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
-    return torch.compile(flex_attention, dynamic=True)
+    return compiled(flex_attention)
 
 
 def pack_attention(
