@@ -33,7 +33,7 @@ class Case:
 def cases(dialect):
     """The lines for one dialect."""
     found = []
-    for number, line in enumerate(FILE.read_text().splitlines(), 1):
+    for number, line in enumerate(FILE.read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith("#"):
             continue
         for_dialect, mark, why, sql = line.split("\t")

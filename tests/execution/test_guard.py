@@ -81,6 +81,13 @@ REFUSED = [
     ("postgres", "SELECT * FROM pg_shadow", "system table"),
     ("postgres", "SELECT * FROM pg_catalog.pg_class", "system table"),
     ("sqlite", "SELECT a FROM t WHERE b = ?", "PLACEHOLDER"),
+    ("postgres", "SELECT " + "ARRAY[" * 6 + "1" + "]" * 6, "more than 5 deep"),
+    ("mysql", "SELECT " + "ARRAY[" * 3000, "more than 5 deep"),
+    ("mysql", "SELECT ARRAY[1]", "function array"),
+    ("mysql", "SELECT 1 FROM DUAL AS d", "DUAL is no table"),
+    ("mysql", "SELECT 1 FROM t, DUAL", "DUAL is no table"),
+    ("mysql", "SELECT 1 FROM DUAL, t", "DUAL is no table"),
+    ("mysql", "SELECT 1 FROM t JOIN (SELECT 2 FROM t WHERE 1 IN (SELECT 1 FROM dual, t)) AS x", "DUAL is no table"),
     ("sqlite", "SELECT " + "(" * 3000 + "1" + ")" * 3000, "nested too deeply"),
     ("sqlite", "SELECT '" + "x" * 20_000 + "'", "longer than"),
 ]
@@ -152,6 +159,22 @@ def test_every_gold_query_of_spiders_dev_set_passes():
     rows = json.loads((SPIDER / "dev.json").read_text())
     refused = {row["query"]: check(row["query"]).reason for row in rows}
     assert {sql: reason for sql, reason in refused.items() if reason} == {}
+
+
+def test_brackets_that_close_are_not_counted():
+    assert check("SELECT " + ", ".join(["ARRAY[ARRAY[a]]"] * 9) + " FROM t", dialect="postgres").allowed
+
+
+def test_mysqls_dual_is_left_out():
+    assert check("SELECT 1 FROM DUAL WHERE 1 < 2", dialect="mysql").sql == "SELECT 1 WHERE 1 < 2"
+    assert check("SELECT (SELECT 1 FROM dual) FROM `dual`", dialect="mysql").sql == "SELECT (SELECT 1) FROM `dual`"
+    assert check("SELECT 1 FROM dual", dialect="postgres").tables == ("dual",)
+
+
+def test_a_number_that_python_does_not_read_is_refused_in_one_line():
+    permit = check("SELECT 0x" + "f" * 4000)
+    assert (permit.allowed, permit.parsed) == (False, False)
+    assert permit.reason == "not sqlite SQL: a number is too long"
 
 
 def test_a_call_that_sqlglot_breaks_on_is_refused_in_one_line():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 # sqlglot counts some operators and keywords as functions; they make the first line.
 _COMMON = """
-    and or xor not exists case if cast try_cast extract array collate
+    and or xor not exists case if cast try_cast extract collate
     count sum avg min max group_concat variance variance_pop stddev stddev_pop stddev_samp any_value
     row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
     abs round floor ceil sign sqrt power exp ln log mod greatest least rand trunc
@@ -42,7 +42,7 @@ _POSTGRES = """
     age now date_part make_date justify_days justify_hours justify_interval localtimestamp localtime
     to_number to_char width_bucket
     logical_and logical_or every corr covar_pop covar_samp mode percentile_cont percentile_disc grouping
-    array_agg array_size cardinality array_to_string string_to_array
+    array array_agg array_size cardinality array_to_string string_to_array
     split_part regexp_like regexp_i_like regexp_replace regexp_matches translate pad md5
     jsonb_extract jsonb_extract_scalar jsonb_contains
 """

@@ -21,10 +21,12 @@ from sqlglot.generators.mysql import MySQLGenerator
 from sqlglot.generators.sqlite import SQLiteGenerator
 
 from sqlfocus.execution.functions import FUNCTIONS
-from sqlfocus.execution.names import bind, tables_read, write_in_as_subquery, written
+from sqlfocus.execution.names import bind, is_dual, tables_read, take_dual_away, write_in_as_subquery, written
 from sqlfocus.schema.mschema import Database
 
 MAX_CHARACTERS = 20_000
+MAX_BRACKETS = 5
+"""How deep square brackets may stand in each other: sqlglot's time to parse ``ARRAY[ARRAY[…`` doubles with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
         tree = statements[0]
         if dialect == "sqlite":
             write_in_as_subquery(tree)
+        if dialect == "mysql":
+            take_dual_away(tree)
         for rule in RULES:
             if reason := next(rule(tree, dialect), ""):
                 return Permit(False, reason)
@@ -106,6 +110,8 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
         return Permit(False, f"not {dialect} SQL: {_first_line(error)}", parsed=False)
     except AttributeError:  # sqlglot 30.30 at MySQL's DATE_ADD with one argument
         return Permit(False, f"not {dialect} SQL: a function lacks an argument", parsed=False)
+    except ValueError:  # of Python's int, at a hexadecimal number of more than 4,300 digits
+        return Permit(False, f"not {dialect} SQL: a number is too long", parsed=False)
 
 
 def _tables(tree: exp.Expr, dialect: str) -> tuple[str, ...]:
@@ -128,6 +134,11 @@ def _text_refused(sql: str, dialect: str) -> str:
     ends = [place for place, token in enumerate(tokens) if token.token_type == TokenType.SEMICOLON]
     if ends and any(token.token_type != TokenType.SEMICOLON for token in tokens[ends[0] :]):
         return "one statement is allowed, this is more"
+    depth = 0
+    for token in tokens:
+        depth += (token.token_type == TokenType.L_BRACKET) - (token.token_type == TokenType.R_BRACKET)
+        if depth > MAX_BRACKETS:
+            return f"square brackets stand more than {MAX_BRACKETS} deep"
     return ""
 
 
@@ -166,6 +177,12 @@ def _tables_are_the_users(tree: exp.Expr, dialect: str) -> Iterator[str]:
             yield f"the system table {name[:40]} may not be read"
 
 
+def _dual_stands_alone(tree: exp.Expr, dialect: str) -> Iterator[str]:
+    for table in tree.find_all(exp.Table):
+        if dialect == "mysql" and is_dual(table):
+            yield "DUAL is no table; it may stand alone in a FROM"
+
+
 def _in_has_brackets(tree: exp.Expr, dialect: str) -> Iterator[str]:
     for node in tree.find_all(exp.In):
         if node.args.get("field") is not None:
@@ -178,6 +195,7 @@ RULES: tuple[Callable[[exp.Expr, str], Iterator[str]], ...] = (
     _functions_are_known,
     _tables_are_names,
     _tables_are_the_users,
+    _dual_stands_alone,
     _in_has_brackets,
 )
 
