@@ -16,7 +16,6 @@ trains on the same examples, shuffled. Either does without gradient checkpointin
 from __future__ import annotations
 
 import argparse
-import functools
 import gc
 import json
 import platform
@@ -24,60 +23,29 @@ import random
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import torch
 import transformers
 from training_cases import worker
-from transformers import AutoModelForCausalLM, Qwen2Config
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from training_cases.attentions import KINDS, attending, attentions, median_seconds
+from training_cases.spider_rows import SHAPE, WARM, Case, cases, needed_packed, needed_padded, spider_like
+from transformers import AutoModelForCausalLM
 
-from sqlfocus.corpus.prefix import shared_length
-from sqlfocus.models import attention, flex
+from sqlfocus.models import flex
 from sqlfocus.models.loading import Source
 from sqlfocus.training import finetune
 from sqlfocus.training.arguments import FinetuneArguments
-from sqlfocus.training.packing import StepSampler, TokenizedExample, batches, pack
+from sqlfocus.training.packing import TokenizedExample
 
-LENGTHS = Path(__file__).parent / "training_cases" / "spider_lengths.json"
-SHAPE = Qwen2Config(
-    vocab_size=152064,
-    hidden_size=3584,
-    intermediate_size=18944,
-    num_hidden_layers=28,
-    num_attention_heads=28,
-    num_key_value_heads=4,
-    tie_word_embeddings=False,
-)
 DATA_SHEET = {"H100": 989e12, "H200": 989e12}
 """Dense bfloat16 operations a second of the SXM cards, as NVIDIA's data sheets have them."""
-WARM = 2
-"""Steps of ours before those that are timed: the first compiles, the second for other lengths."""
 ORIGINAL_STEPS = 3
 """The original recipe's timed steps, after one to warm up."""
 BOTH = (False, True)
-KINDS = ("flex", "sdpa", "pieces")
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Steps of ours (lists of examples' numbers), the first :data:`WARM` to warm up, and the row length they run at."""
-
-    name: str
-    what: str
-    row_length: int
-    steps: list[list[int]]
-
-    @property
-    def whole_rows(self) -> bool:
-        """Whether each step is one row."""
-        return self.name.startswith("rows_")
 
 
 def main() -> int:
@@ -98,110 +66,6 @@ def main() -> int:
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
-
-
-def spider_like() -> tuple[list[TokenizedExample], list[list[int]]]:
-    """Examples of random tokens with Spider's lengths, and their numbers by database."""
-    source = random.Random(0)
-
-    def tokens(count: int) -> list[int]:
-        return source.choices(range(1, SHAPE.vocab_size), k=count)
-
-    examples: list[TokenizedExample] = []
-    groups = []
-    for shared, *own in json.loads(LENGTHS.read_text(encoding="utf-8")):
-        prefix = tokens(shared)
-        groups.append(list(range(len(examples), len(examples) + len(own) // 2)))
-        for question, answer in zip(own[::2], own[1::2], strict=True):
-            examples.append(TokenizedExample(prefix + tokens(question), tokens(answer)))
-    return examples, groups
-
-
-def cases(examples: list[TokenizedExample], groups: list[list[int]], *, quick: bool) -> list[Case]:
-    """The cases, in the order in which they run."""
-    count = 2 if quick else 5
-    found = [Case("rows_4096", "one row of about 4096 a step", 4096, filled(examples, groups, 4096, WARM + count))]
-    if quick:
-        return found
-    found.append(Case("rows_8192", "one row of about 8192 a step", 8192, filled(examples, groups, 8192, WARM + 4)))
-    flags = FinetuneArguments(output_dir="unused", use_cpu=True, report_to="none")
-    for name, what, length, size, prefixes, row_length in [
-        ("spider", "all of Spider, steps of about 64 examples, a database's together", 2048, 64, 1, 8192),
-        (
-            "defaults",
-            "finetune.py's defaults, steps of 16 examples from two databases",
-            flags.max_seq_length,
-            flags.examples_per_device,
-            flags.prefixes_per_step,
-            flags.row_length,
-        ),
-    ]:
-        short = [number for number, example in enumerate(examples) if len(example) <= length]
-        sampler = StepSampler(
-            [examples[number] for number in short],
-            packing="prefix",
-            examples_per_step=size,
-            prefixes_per_step=prefixes,
-            seed=0,
-        )
-        ordered = sorted(sampler, key=lambda step: sum(sampler.lengths[number] for number in step))
-        spread = [ordered[len(ordered) * (2 * number + 1) // 16] for number in range(8)]
-        steps = [[short[number] for number in step] for step in (ordered[-1], ordered[0], *spread)]
-        found.append(Case(name, what, row_length, steps))
-    return found
-
-
-def filled(examples: list[TokenizedExample], groups: list[list[int]], length: int, count: int) -> list[list[int]]:
-    """Steps of one row each, of at most ``length`` tokens and nine tenths of it at least, from different databases."""
-    source = random.Random(length)
-    found = []
-    for group in groups:
-        prefix = shared_length([examples[number].prompt for number in group])
-        step: list[int] = []
-        tokens = prefix
-        for number in source.sample(group, len(group)):
-            branch = len(examples[number]) - prefix
-            if tokens + branch > length:
-                break
-            step.append(number)
-            tokens += branch
-        if tokens >= 0.9 * length and len(step) > 1:
-            found.append(step)
-    source.shuffle(found)
-    return [found[number % len(found)] for number in range(count)]
-
-
-# What a model of N weights in its layers' matrices needs for a token is 2 N operations forward and 2 N for the gradient
-# of what goes in; the frozen weights have no gradient, and LoRA's own (0.9 %) are not counted. Attention needs 4
-# operations forward and 8 backward for each pair of tokens that see each other, in each number of each query head. The
-# output layer needs 4 V H for each token that a loss is asked of. What is computed again, filled up or masked away
-# counts nothing.
-def needed(*, tokens: int, pairs: int, logits: int) -> int:
-    """Operations of forward and backward."""
-    head = SHAPE.hidden_size // SHAPE.num_attention_heads
-    queries, keys = SHAPE.hidden_size, SHAPE.num_key_value_heads * head
-    matrices = SHAPE.hidden_size * (2 * queries + 2 * keys + 3 * SHAPE.intermediate_size) * SHAPE.num_hidden_layers
-    of_pairs = 12 * pairs * queries * SHAPE.num_hidden_layers
-    return 4 * matrices * tokens + of_pairs + 4 * SHAPE.vocab_size * SHAPE.hidden_size * logits
-
-
-def needed_packed(step: Sequence[TokenizedExample], row_length: int) -> tuple[int, int]:
-    """Tokens and operations of a step of ours."""
-    tokens = pairs = 0
-    for rows in batches(step, packing="prefix", row_length=row_length, batch_size=4):
-        shared = pack([example for row in rows for example in row]).layout
-        assert shared is not None
-        prefix, lengths = shared.prefix, shared.lengths
-        tokens += prefix + sum(lengths)
-        pairs += prefix * (prefix + 1) // 2 + sum(own * prefix + own * (own + 1) // 2 for own in lengths)
-    return tokens, needed(tokens=tokens, pairs=pairs, logits=sum(len(example.answer) for example in step))
-
-
-def needed_padded(step: Sequence[TokenizedExample]) -> tuple[int, int]:
-    """The same of the original recipe, its padding and the logits of all tokens counted as needed."""
-    widths = [max(map(len, step[start : start + 4])) for start in range(0, len(step), 4)]
-    tokens = sum(4 * width for width in widths)
-    return tokens, needed(tokens=tokens, pairs=sum(4 * width * (width + 1) // 2 for width in widths), logits=tokens)
 
 
 def run(examples: list[TokenizedExample], wanted: list[Case], device: torch.device) -> dict[str, Any]:
@@ -264,16 +128,6 @@ def free(device: torch.device) -> None:
 
 def peak_gb() -> float:
     return torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
-
-
-def median_seconds(work: Callable[[], Any], times: int) -> float:
-    """Of one call, after two that are not counted."""
-    seconds = []
-    for _ in range(times + 2):
-        started = worker.now()
-        work()
-        seconds.append(worker.now() - started)
-    return statistics.median(seconds[2:])
 
 
 def matmul_rate(device: torch.device, size: int = 8192) -> float:
@@ -398,81 +252,6 @@ def steps_by_attention(
         found[f"step_seconds_{name}"] = (clock.times[-1] - clock.times[WARM]) / 2
         found[f"step_peak_gb_{name}"] = peak_gb()
     return found
-
-
-@contextmanager
-def attending(kind: str) -> Iterator[None]:
-    """Have packs attend by ``flex``; by ``sdpa`` with a dense mask; or by the ``pieces`` that a CPU computes."""
-    if kind == "sdpa":
-        with mock.patch.object(flex, "pack_attention", dense_attention):
-            yield
-    elif kind == "pieces":
-        with mock.patch.object(flex, "available", lambda _device: False):
-            yield
-    else:
-        yield
-
-
-@functools.lru_cache(maxsize=2)
-def dense_mask(prefix: int, lengths: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    sizes = torch.tensor([prefix, *lengths], device=device)
-    branch = torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)
-    return ((branch == 0) | (branch == branch[:, None])).tril_()[None, None]
-
-
-def dense_attention(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    *,
-    prefix: int,
-    lengths: tuple[int, ...],
-    scale: float,
-) -> torch.Tensor:
-    """:func:`sqlfocus.models.flex.pack_attention` as transformers does it with a mask."""
-    module = SimpleNamespace(num_key_value_groups=query.shape[1] // key.shape[1], is_causal=True)
-    mask = dense_mask(prefix, lengths, query.device)
-    result: torch.Tensor = sdpa_attention_forward(module, query, key, value, mask, scaling=scale)[0]
-    return result
-
-
-def attentions(row: list[TokenizedExample], device: torch.device) -> dict[str, Any]:
-    """Attention of one layer to one row: milliseconds forward and backward, and how far results and gradients lie
-    apart, in units of the largest number of float32's."""
-    layout = pack(row, multiple=flex.MULTIPLE).layout
-    assert layout is not None
-    tokens = layout.prefix + sum(layout.lengths)
-    width = SHAPE.hidden_size // SHAPE.num_attention_heads
-    torch.manual_seed(0)
-    inputs = [
-        torch.randn(1, heads, tokens, width, device=device, dtype=torch.bfloat16, requires_grad=True)
-        for heads in (SHAPE.num_attention_heads, SHAPE.num_key_value_heads, SHAPE.num_key_value_heads)
-    ]
-    up = torch.randn(1, tokens, SHAPE.num_attention_heads, width, device=device, dtype=torch.bfloat16)
-
-    def through(kind: str, dtype: torch.dtype = torch.bfloat16) -> list[torch.Tensor]:
-        given = [tensor.to(dtype) for tensor in inputs]
-        with attending(kind):
-            result, _ = attention.shared_prefix_attention(torch.nn.Module(), *given, None, layout=layout)
-        return [result.detach(), *torch.autograd.grad(result, inputs, up.to(dtype))]
-
-    found: dict[str, Any] = {"tokens": tokens, "prefix": layout.prefix, "branches": len(row)}
-    exact = through("sdpa", torch.float32)
-    results = {}
-    for kind in KINDS:
-        results[kind] = through(kind)
-        found[f"{kind}_ms"] = 1000 * median_seconds(lambda kind=kind: through(kind), 5 if kind == "pieces" else 20)
-        found[f"{kind}_error"] = apart(results[kind], exact, exact)
-    found["flex_from_sdpa"] = apart(results["flex"], results["sdpa"], exact)
-    return found
-
-
-def apart(one: list[torch.Tensor], other: list[torch.Tensor], exact: list[torch.Tensor]) -> float:
-    """The largest difference of results and gradients, over the largest number of the exact ones."""
-    return max(
-        float((a.float() - b.float()).abs().max() / c.float().abs().max())
-        for a, b, c in zip(one, other, exact, strict=True)
-    )
 
 
 if __name__ == "__main__":
