@@ -1,5 +1,7 @@
 """The trainer's check of packing on the model that it trains."""
 
+import math
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
@@ -29,6 +31,14 @@ def test_a_model_that_can_be_packed_is_trained(tmp_path):
     model = LlamaForCausalLM(LlamaConfig(**TINY_SHAPE))
     model.set_attn_implementation(attention.NAME)
     assert train(model, tmp_path).state.global_step == 1
+
+
+def test_a_loss_that_is_no_number_is_logged_as_such(tmp_path):
+    """transformers' --logging_nan_inf_filter, its default, would hide it."""
+    model = LlamaForCausalLM(LlamaConfig(**TINY_SHAPE))
+    torch.nn.init.constant_(model.model.norm.weight, float("nan"))
+    history = train(model, tmp_path, packing="none").state.log_history
+    assert [math.isnan(logged[name]) for logged in history for name in logged if name.endswith("loss")] == [True]
 
 
 def test_a_model_that_ignores_the_layout_is_refused_before_its_first_step(tmp_path):

@@ -48,7 +48,8 @@ class PackedTrainer(Trainer):
         self.tokens_seen = 0
         self.clock = time.monotonic()
         self.checked = args.packing == "none"
-        # It looks at the loss after every step, and so has a GPU wait for the next step's rows.
+        # It looks at the loss after every step, and so has a GPU wait for the next step's rows. True is transformers'
+        # default, so that nothing tells who asked for it: docs/training.md says that it is off.
         args.logging_nan_inf_filter = False
         super().__init__(args=args, train_dataset=train_examples, eval_dataset=eval_examples, **kwargs)
 
