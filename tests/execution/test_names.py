@@ -176,7 +176,8 @@ NAMED = [
     "SELECT count(item.*), count(item) FROM item",
     "SELECT x.id, x.peek FROM (SELECT * FROM item, (SELECT o.* FROM other AS o) AS p) AS x",
     "SELECT j.id, j.peek FROM (item JOIN other ON TRUE) AS j",
-    "SELECT j.a, j.peek, k.peek FROM (((SELECT 1 AS a) AS x JOIN other ON TRUE)) AS j JOIN (other JOIN item ON TRUE) AS k ON TRUE",
+    "SELECT j.a, j.peek, k.peek FROM (((SELECT 1 AS a) AS x JOIN other ON TRUE)) AS j JOIN (other JOIN item ON TRUE) "
+    "AS k ON TRUE",
     "SELECT x.a, other.peek, item.id FROM ((SELECT 1 AS a) AS x JOIN other ON TRUE) JOIN item ON TRUE",
     "SELECT x.a, x.b FROM (SELECT id, 1 FROM item) AS x (a, b)",
     "WITH c (a) AS (SELECT id FROM item) SELECT c.a, d.a FROM c, c AS d",

@@ -22,10 +22,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlfocus.errors import UserError
 from sqlfocus.execution import streams
 from sqlfocus.execution.runner import Limits, Result
-from sqlfocus.execution.watch import STOPPED, Turns, Watch
+from sqlfocus.execution.watch import GRACE_SECONDS, STOPPED, Turns, Watch
 from sqlfocus.schema.connect import connect, open_engine, place, reason
 
 CANCEL_SECONDS = 5.0
+SLOW_SECONDS = 5.0
+"""How much longer than a query may take a silent server is waited for in connecting to it."""
 _STOPPED = ("max_statement_time", "maximum statement execution time", "statement timeout")
 
 
@@ -39,7 +41,9 @@ class ServerRunner:
 
     def __init__(self, url: str, limits: Limits, workers: int = 1) -> None:
         self._limits = limits
-        self._engine, self.dialect = open_engine(url)
+        # Not before the query was asked to end and was hung up; it counts while the server is connected to.
+        silence = limits.seconds + 2 * GRACE_SECONDS + SLOW_SECONDS
+        self._engine, self.dialect = open_engine(url, silence_seconds=silence)
         driver = {"mysql": "pymysql", "postgres": "psycopg"}[self.dialect]
         if self._engine.dialect.driver != driver:
             raise UserError(f"{place(self._engine.url)}: queries run over {driver}; leave out the driver in the URL")

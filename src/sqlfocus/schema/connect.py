@@ -27,14 +27,19 @@ _URL_FORM = (
     "the form is mysql://USER:PASSWORD@HOST:PORT/NAME or postgresql://…, with special characters of the password "
     "percent-encoded (@ is %40)"
 )
+SILENCE_SECONDS = 60.0
+"""How long a silent MySQL server is waited for; longer than any statement of ours may take."""
 
 
-def open_engine(url: str) -> tuple[Engine, str]:
+def open_engine(url: str, *, silence_seconds: float = SILENCE_SECONDS) -> tuple[Engine, str]:
     """An engine for ``url`` and its dialect (``sqlite``, ``mysql`` or ``postgres``).
 
     ``url`` is a SQLAlchemy URL or the path of an SQLite file. SQLite is opened read-only and never created; its text
     that is not UTF-8 comes with surrogate escapes. A PostgreSQL or MySQL session is set to read-only. No pool: each
     connection is closed when it is done with.
+
+    A server must take a connection within 10 seconds. One of MySQL's that then says nothing for ``silence_seconds``,
+    while it is connected to or asked, is left with an error of the driver's.
 
     Raises:
         UserError: the URL cannot be read, the file is missing, or the driver is not installed. That a server refuses
@@ -51,8 +56,12 @@ def open_engine(url: str) -> tuple[Engine, str]:
         raise UserError(f"{place(parsed)}: the URL names no database; {_URL_FORM}")
     if not driver:
         parsed = parsed.set(drivername=drivername)
+    arguments: dict[str, float] = {"connect_timeout": 10}
+    if parsed.get_driver_name() == "pymysql":
+        # Its connect_timeout covers the TCP connection alone; psycopg's covers the whole of connecting.
+        arguments |= {"read_timeout": silence_seconds, "write_timeout": silence_seconds}
     try:
-        engine = create_engine(parsed, poolclass=NullPool, connect_args={"connect_timeout": 10})
+        engine = create_engine(parsed, poolclass=NullPool, connect_args=arguments)
     except ImportError as error:
         extra = "mysql" if dialect == "mysql" else "postgres"
         raise UserError(
