@@ -18,7 +18,7 @@ class Recorded:
         self.texts = texts
         self.prompts = []
 
-    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None):
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None, stop=None):
         self.prompts += prompts
         self.temperatures = temperatures
         completions = [Completion(text, len(text.split()), True) for text in self.texts]

@@ -7,6 +7,7 @@ may run, and only what the guard wrote anew is run.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,8 +29,9 @@ Run = Callable[[str], Result]
 class Request:
     """One question: the schema text of its database, and how to run what comes out (None: it is not run).
 
-    With ``database`` the answer is held to SQL that is valid on it; ``schema`` is its text. ``hint`` says which values
-    of the database the question names; it is used where the question is asked again (:func:`answer_with_repair`).
+    With ``database``, whose text is ``schema``, the answer may only read that, and is held to SQL that is valid on it
+    as it is written, unless it is ``free``. ``hint`` says which values of the database the question names; it is used
+    where the question is asked again (:func:`answer_with_repair`).
     """
 
     question: str
@@ -39,6 +41,12 @@ class Request:
     hint: str = ""
     run: Run | None = field(default=None, compare=False)
     database: Database | None = field(default=None, compare=False, repr=False)
+    free: bool = False
+
+    @property
+    def held_to(self) -> Database | None:
+        """What the engine holds the answer to."""
+        return None if self.free else self.database
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +101,36 @@ NOT_THE_QUERYS = ("timeout:", "memory:", "stopped:", "busy:", "unavailable:")
 
 
 def answer_with_repair(
-    engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256, candidates: int = 1
+    engine: Engine,
+    template: PromptTemplate,
+    request: Request,
+    *,
+    max_new_tokens: int = 256,
+    candidates: int = 1,
+    stop: threading.Event | None = None,
 ) -> Trace:
     """Answer one question; an answer that is faulty or finds nothing is asked for once more.
 
-    Where the request has a ``hint``, the question is asked again with it: models that were not trained on hints answer
-    as well without (docs/linking.md). Else a faulty answer goes back to the model with what is wrong with it. The
-    second answer is taken where it has no fault and, in place of one that ran, finds something; else the first stays.
+    A faulty answer goes back to the model with what is wrong with it. Where it finds nothing and the request has a
+    ``hint``, the question is asked again with that: models that were not trained on hints answer as well without
+    (docs/linking.md). The second answer is taken where it has no fault and, in place of one that ran, finds something;
+    else the first stays. Once ``stop`` is set, nothing more is written or asked.
     """
+
+    def ask(prompt: Prompt) -> tuple[Answer, tuple[Completion, ...], float]:
+        return _attempt(engine, prompt, request, max_new_tokens, candidates, stop)
+
     prompt = _prompt(template, request)
-    first, completions, seconds = _attempt(engine, prompt, request, max_new_tokens, candidates)
+    first, completions, seconds = ask(prompt)
     reason = first.fault or (NOTHING if request.hint and not _finds(first) else "")
-    if not reason or reason.startswith(NOT_THE_QUERYS):
+    if not reason or reason.startswith(NOT_THE_QUERYS) or (stop is not None and stop.is_set()):
         return Trace(first, (first,), completions, seconds)
-    if request.hint:
-        again = _prompt(template, replace(request, question=f"{request.question} ({request.hint})"))
-    else:
+    if first.fault:
         said = REPAIR.format(fault=reason, dialect=DIALECT_NAMES[request.dialect])
         again = prompt.followed_by(template.answer(first.sql or first.completion), said)
-    second, more, longer = _attempt(engine, again, request, max_new_tokens, candidates)
+    else:
+        again = _prompt(template, replace(request, question=f"{request.question} ({request.hint})"))
+    second, more, longer = ask(again)
     taken = second if not second.fault and (first.fault or _finds(second)) else first
     return Trace(taken, (first, second), completions + more, seconds + longer, reason)
 
@@ -128,7 +147,12 @@ def _finds(answer: Answer) -> bool:
 
 
 def _attempt(
-    engine: Engine, prompt: Prompt, request: Request, max_new_tokens: int, candidates: int
+    engine: Engine,
+    prompt: Prompt,
+    request: Request,
+    max_new_tokens: int,
+    candidates: int,
+    stop: threading.Event | None,
 ) -> tuple[Answer, tuple[Completion, ...], float]:
     """One answer to a prompt, all that was written for it, and how long that took, running it left out."""
     answers: list[tuple[Answer, tuple[Completion, ...], float]] = []
@@ -139,7 +163,11 @@ def _attempt(
         answers.append((_chosen(request, completions), tuple(completions), seconds))
 
     complete_all(
-        engine, [prompt], done, max_new_tokens=max_new_tokens, databases=[request.database], candidates=candidates
+        *(engine, [prompt], done),
+        max_new_tokens=max_new_tokens,
+        databases=[request.held_to],
+        candidates=candidates,
+        stop=stop,
     )
     return answers[0]
 
@@ -168,7 +196,7 @@ def answer_all(
         if on_done is not None:
             on_done(place, answers[place])
 
-    databases = [request.database for request in requests]
+    databases = [request.held_to for request in requests]
     complete_all(engine, prompts, done, max_new_tokens=max_new_tokens, databases=databases, candidates=candidates)
     return [answers[place] for place in range(len(requests))]
 
@@ -196,8 +224,12 @@ def complete_all(
     max_new_tokens: int,
     databases: Sequence[Database | None],
     candidates: int = 1,
+    stop: threading.Event | None = None,
 ) -> None:
-    """Complete prompts; ``tell`` is called with each one's place and its candidates, the greedy one first."""
+    """Complete prompts; ``tell`` is called with each one's place and its candidates, the greedy one first.
+
+    Setting ``stop`` ends them as they are then.
+    """
     written: dict[int, dict[int, Completion]] = {}
 
     def done(number: int, completion: Completion) -> None:
@@ -213,6 +245,7 @@ def complete_all(
         databases=[database for database in databases for _ in range(candidates)],
         temperatures=[TEMPERATURE if candidate else 0.0 for _ in prompts for candidate in range(candidates)],
         on_done=done,
+        stop=stop,
     )
 
 

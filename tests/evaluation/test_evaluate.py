@@ -170,7 +170,7 @@ def test_a_file_that_is_no_database_is_named(databases):
 class Recorded:
     name = "recorded"
 
-    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None):
+    def complete(self, prompts, *, max_new_tokens=256, databases=None, temperatures=None, on_done=None, stop=None):
         self.prompts, self.longest, self.databases = prompts, max_new_tokens, databases
         completions = [Completion("SELECT 3<|im_end|>", 4, True) for _ in prompts]
         for place, completion in enumerate(completions):

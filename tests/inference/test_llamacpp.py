@@ -6,8 +6,9 @@ from orders import QUESTIONS, TEMPLATE, prompts, schema
 from sqlfocus.errors import UserError
 from sqlfocus.inference import llamacpp
 from sqlfocus.inference.chat import read_prompt
+from sqlfocus.inference.engine import TooLong
 from sqlfocus.inference.llamacpp import llamacpp_engine
-from sqlfocus.inference.scheduler import Feed, NoRoom
+from sqlfocus.inference.scheduler import Feed
 from sqlfocus.schema.text import read_schema_text
 
 pytestmark = [
@@ -79,7 +80,7 @@ def test_a_prefix_goes_where_another_needs_its_room(engine):
 
 def test_a_prompt_that_never_fits_is_said_and_the_next_is_answered(engine):
     long = TEMPLATE.prompt(schema=schema(table="orders " * 3000), question="How many?")
-    with pytest.raises(NoRoom, match="context of 2048"):
+    with pytest.raises(TooLong, match="the model reads 2048"):
         engine.complete([long], max_new_tokens=4)
     assert len(texts(engine, prompts(schema()))) == len(QUESTIONS)
 

@@ -11,9 +11,10 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from orders import QUESTIONS, prompts, schema
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.inference.chat import end_token, prompt_ids, read_prompt
+from sqlfocus.inference.engine import TooLong
 from sqlfocus.inference.prefixes import PrefixFolder
-from sqlfocus.inference.scheduler import CLOSING
-from sqlfocus.inference.transformers import TransformersEngine
+from sqlfocus.inference.scheduler import CLOSING, PIECE
+from sqlfocus.inference.transformers import IDLE_TOKENS, TransformersEngine
 from sqlfocus.models import attention
 from sqlfocus.schema.text import read_schema_text
 
@@ -158,6 +159,91 @@ def test_a_saved_prefix_is_read_by_the_next_engine_and_a_broken_one_made_anew(mo
     file.write_bytes(whole[: len(whole) // 2])
     assert [one.text for one in engine(model, folder=folder).complete(prompts(schema()), max_new_tokens=12)] == expected
     assert file.read_bytes() == whole
+
+
+def test_a_long_question_is_taken_in_pieces_and_a_prompt_beyond_the_context_refused(model):
+    long = " ".join(f"word{number}" for number in range(400))
+    asked = prompts(schema(), [long, QUESTIONS[0]])
+    assert len(prompt_ids(model[1], asked[0])) > 2 * PIECE
+    made = engine(model)
+    assert [one.text for one in made.complete(asked, max_new_tokens=8)] == [
+        text(model, plain(model, one, 8)) for one in asked
+    ]
+    assert made.network._branches.room <= IDLE_TOKENS  # what the long one needed is given back
+    made.network.context = 300
+    with pytest.raises(TooLong, match=r"the prompt has \d+ tokens, and the model reads 300"):
+        made.complete(asked[:1])
+    # Near the end of the context, the answer is as long as there is room.
+    made.network.context = len(prompt_ids(model[1], asked[1])) + 3
+    assert made.complete(asked[1:], max_new_tokens=8)[0].tokens == 3
+
+
+def test_what_goes_wrong_with_one_answer_is_its_own(model):
+    made = engine(model, batch_size=4)
+    made.start()
+    (expected,) = made.complete(prompts(schema())[1:2], max_new_tokens=40)
+    found = {}
+
+    def ask(place, **options):
+        try:
+            (found[place],) = made.complete(prompts(schema())[place : place + 1], max_new_tokens=40, **options)
+        except KeyError as error:
+            found[place] = error
+
+    def fail(*_):
+        raise KeyError("a bug")
+
+    threads = [
+        threading.Thread(target=ask, args=(1,)),
+        threading.Thread(target=ask, args=(0,), kwargs={"on_text": fail}),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found[1].text == expected.text and isinstance(found[0], KeyError)
+
+
+@pytest.mark.parametrize("broken", ["open", "leave", "forward", "cut"])
+def test_nobody_waits_for_ever_where_the_network_fails(model, broken):
+    made = engine(model)
+    made.start()
+    whole = getattr(made.network, broken)
+
+    def fail(*_):
+        raise RuntimeError("CUDA error")
+
+    setattr(made.network, broken, fail)
+    for _ in range(2):
+        outcome = []
+
+        def ask(outcome=outcome):
+            try:
+                outcome.append(made.complete(prompts(schema())[:1], max_new_tokens=4))
+            except RuntimeError as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert outcome, f"{broken}: it waits for ever"
+    setattr(made.network, broken, whole)
+    assert made.complete(prompts(schema())[:1], max_new_tokens=4)[0].tokens
+
+
+def test_an_answer_that_nobody_wants_any_more_ends(model):
+    made = engine(model, drafts=False)
+    stop = threading.Event()
+    told = []
+
+    def tell(_place, text):
+        told.append(text)
+        if len(told) == 3:
+            stop.set()
+
+    (given,) = made.complete(prompts(schema())[:1], max_new_tokens=200, on_text=tell, stop=stop)
+    assert given.tokens <= 4 and not given.finished
+    assert made.complete(prompts(schema())[:1], stop=stop)[0].tokens == 0  # not even begun
 
 
 def test_what_is_written_so_far_is_told(model):

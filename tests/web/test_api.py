@@ -11,7 +11,9 @@ import jsonschema
 import pytest
 
 import services
+from sqlfocus.web.app import LOCAL_HOSTS, create_app
 from sqlfocus.web.problems import TITLES
+from sqlfocus.web.service import Service
 
 FARM = "CREATE TABLE cow (id INTEGER PRIMARY KEY, name TEXT, farm TEXT);"
 
@@ -254,7 +256,7 @@ def test_a_body_that_does_not_fit(alone, path, body, kind, detail):
         ({"data": b"[" * 100_000, "content_type": "application/json"}, "bad-request"),
         ({"data": b"question=x"}, "unsupported-media-type"),
         ({"data": b'{"question": "x"}', "content_type": "text/plain"}, "unsupported-media-type"),
-        ({"data": b" " * (5 << 20), "content_type": "application/json"}, "too-large"),
+        ({"data": b" " * (17 << 20), "content_type": "application/json"}, "too-large"),
     ],
 )
 def test_a_body_that_is_no_json(alone, options, kind):
@@ -300,6 +302,72 @@ def test_questions_asked_at_once_get_their_own_answers(connected):
     for thread in threads:
         thread.join()
     assert len(found) == 24 and all(expected[question] == sql for question, sql in found)
+
+
+def test_a_prompt_longer_than_the_model_reads_is_refused(alone):
+    columns = ", ".join(f"column_{number} TEXT" for number in range(1200))
+    long = {"question": "长" * 4000, "db_schema": f"CREATE TABLE wide ({columns});", "evidence": "字" * 4000}
+    assert "tokens, and the model reads" in is_problem(alone.post("/text2sql", json=long), "prompt-too-long")
+
+
+def test_a_column_of_years_and_a_date_among_them_is_no_axis(connected):
+    sql = "SELECT 2024 AS year, 1 AS n UNION ALL SELECT 2023, 2 UNION ALL SELECT '2024-01-01', 3"
+    given = post(connected[1], "/execute", {"sql": sql})
+    assert len(given["rows"]) == 3 and given["chart"] is None
+
+
+def test_a_question_is_stopped_by_its_name(connected):
+    service, client, _ = connected
+    forward, going = service.engine.network.forward, threading.Event()
+
+    def slow(feeds):
+        going.set()
+        time.sleep(0.05)
+        return forward(feeds)
+
+    service.engine.network.forward = slow
+    try:
+        found = []
+        body = {"question": "Which cow has not been asked for before?", "id": "question-1"}
+        asking = threading.Thread(target=lambda: found.append(client.post("/text2sql", json=body)))
+        asking.start()
+        assert going.wait(10)
+        assert client.delete("/executions/question-1").status_code == 204
+        asking.join(20)
+    finally:
+        service.engine.network.forward = forward
+    is_problem(found[0], "sql-stopped")
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"), [("localhost:4060", ""), ("127.0.0.1", ""), ("[::1]:4060", ""), ("evil.example", "bad-request")]
+)
+def test_by_another_name_the_app_is_not_called(farm, tmp_path, host, kind):
+    app = create_app(Service(*services.load(farm)), review_file=tmp_path / "r.jsonl", hosts=LOCAL_HOSTS)
+    response = app.test_client().get("/databases", headers={"Host": host})
+    assert is_problem(response, kind) if kind else response.status_code == 200
+
+
+def test_made_up_methods_are_one_label(connected):
+    client = connected[1]
+    for method in ("FOO", "BAR"):
+        client.open("/databases", method=method)
+    text = client.get("/metrics").text
+    assert 'method="other"' in text and "FOO" not in text
+
+
+def test_a_schema_that_the_model_cannot_take_ahead_is_no_end(farm, tmp_path, capsys):
+    engine, template = services.load(farm)
+    engine.network.context = 20
+    with services.running(engine, template, [("farm", farm / "farm.sqlite")], review_file=tmp_path / "r") as (_, app):
+        assert app.test_client().get("/readyz").status_code == 200
+    assert "warning: farm: its schema is not computed ahead: the prompt has" in capsys.readouterr().err
+
+
+def test_feedback_that_cannot_be_kept_is_said(farm, tmp_path):
+    (tmp_path / "file").touch()
+    app = create_app(Service(*services.load(farm)), review_file=tmp_path / "file" / "r.jsonl")
+    is_problem(app.test_client().post("/feedback", json={"question": "q", "verdict": "right"}), "feedback-unavailable")
 
 
 def test_metrics_count_questions_tokens_and_prefixes(connected):

@@ -2,8 +2,10 @@
 
 import json
 import threading
+import time
 
 import pytest
+import requests
 import waitress
 
 import services
@@ -22,7 +24,10 @@ def served(farm, tmp_path_factory):
     engine, template = services.load(farm)
     review = tmp_path_factory.mktemp("chat") / "review.jsonl"
     with services.running(engine, template, review_file=review) as (service, app):
-        server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8)
+        # As serve() does it.
+        service.engine.start()
+        most = 4 * app.config["MAX_CONTENT_LENGTH"]
+        server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8, max_request_body_size=most)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         yield service, app.test_client(), f"http://127.0.0.1:{server.effective_port}/v1"
@@ -71,6 +76,31 @@ def test_a_stream_says_piece_by_piece_what_the_whole_answer_says(served, farm, q
     assert events[0]["choices"][0]["delta"]["role"] == "assistant"
     assert events[-2]["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"] == "stop"
     assert events[-1]["usage"]["completion_tokens"] == whole["usage"]["completion_tokens"]
+
+
+def test_who_hangs_up_costs_no_more(served):
+    service, _, url = served
+    said = [{"role": "user", "content": "On and on"}]
+    body = {"messages": said, "max_tokens": 4096, "stream": True, "temperature": 2}
+    with requests.post(f"{url}/chat/completions", json=body, stream=True, timeout=30) as response:
+        lines = response.iter_lines()
+        for _ in range(8):
+            next(lines)
+        assert service.gate.inside == 1
+    deadline = time.monotonic() + 30
+    while service.gate.inside:
+        assert time.monotonic() < deadline, "it is still written"
+        time.sleep(0.05)
+    steps = service.engine.counters()["steps"]
+    time.sleep(0.3)
+    assert service.engine.counters()["steps"] == steps
+
+
+def test_a_body_that_is_too_large_is_a_problem_of_the_usual_shape(served):
+    response = requests.post(
+        f"{served[2]}/chat/completions", data=b"x" * (17 << 20), headers={"Content-Type": "application/json"}, timeout=30
+    )
+    assert (response.status_code, response.headers["Content-Type"]) == (413, "application/problem+json")
 
 
 @pytest.mark.parametrize("streamed", [False, True])

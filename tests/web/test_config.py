@@ -59,6 +59,34 @@ def test_the_environment_alone_will_do(tmp_path):
     assert (found.name, found.url) == ("shop", "sqlite:///x/shop.sqlite")
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("postgresql://reader:s3cret@localhost/sales?password=a/hunter2", "sales"),
+        ("postgresql://reader@localhost/sales?sslrootcert=/etc/ca.pem", "sales"),
+        ("sqlite:////data/depot.v2.sqlite", "depot.v2"),
+        ("/data/depot.sqlite", "depot"),
+        ("postgresql://reader:s3cret@localhost", None),
+        ("mysql://u:s3cret@h:3306/", None),
+        ("mysql://u:s3cret@h:port/x", None),
+    ],
+)
+def test_a_database_is_called_as_it_is_and_never_by_a_password(tmp_path, url, name):
+    if name is None:
+        with pytest.raises(UserError, match="USER:PASSWORD") as error:
+            config(tmp_path, f"[database]\nurl = {url}\n")
+        assert "s3cret" not in str(error.value)
+    else:
+        assert config(tmp_path, f"[database]\nurl = {url}\n")[0].name == name
+
+
+def test_a_variable_that_fits_nothing_is_said(tmp_path):
+    with pytest.raises(UserError, match="SQLFOCUS_DATABASE_PASWORD fits no section and key; there are database"):
+        config(tmp_path, AS_PEOPLE_HAVE_IT, SQLFOCUS_DATABASE_PASWORD="x")
+    with pytest.raises(UserError, match=r"SQLFOCUS_DATABASE_PASSWORD fits no section and key; .* database\.sales"):
+        config(tmp_path, "[database.sales]\ndbname = x\n", SQLFOCUS_DATABASE_PASSWORD="x")
+
+
 def test_a_password_is_not_in_what_is_printed_of_settings(tmp_path):
     (found,) = config(tmp_path, AS_PEOPLE_HAVE_IT)
     assert "p%40" not in repr(found) and "ss:/w" not in repr(found)
@@ -76,6 +104,7 @@ def test_a_password_is_not_in_what_is_printed_of_settings(tmp_path):
         ("dbname = x\npassword = secret\n", "config.ini:1: not an INI file"),
         ("[database]\npassword = secret\nsecret line\n", "not an INI file"),
         ("[database]\ndbname = x\n[database.x]\ndbname = y\n", "two databases are called x"),
+        ("[database]\ndbname = x ; the shop's\n", "dbname has a comment behind it"),
         ("# nothing\n", r"there is no section \[database\]"),
     ],
 )

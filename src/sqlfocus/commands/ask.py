@@ -54,9 +54,11 @@ def run(args: argparse.Namespace) -> int:
     )
     execution = open_runner(args.database)
     try:
-        held_to = None if args.free else database
         request = Request(
-            *(args.question, database.mschema(), args.evidence, database.dialect), run=execution.run, database=held_to
+            *(args.question, database.mschema(), args.evidence, database.dialect),
+            run=execution.run,
+            database=database,
+            free=args.free,
         )
         given = answer_with_repair(engine, template, request, candidates=args.candidates).answer
     finally:

@@ -93,21 +93,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(database: str) -> DatabaseSettings:
     """A database that is named on the command line, called as it is itself or as its file."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    from sqlfocus.web.config import DatabaseSettings, database_name
 
-    from sqlfocus.web.config import DatabaseSettings
-
-    name: str | None = None
-    if "://" in database:
-        try:
-            url = make_url(database)
-            name = Path(url.database or "").stem if url.drivername.startswith("sqlite") else url.database
-        except ArgumentError:
-            pass  # connecting says what is wrong with it
-    else:
-        name = Path(database).stem
-    return DatabaseSettings(name or "database", database)
+    return DatabaseSettings(database_name(database, "--database"), database)
 
 
 def _service(args: argparse.Namespace, catalog: Catalog) -> Service:

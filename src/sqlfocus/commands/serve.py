@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+MOST_QUEUE = 500
 SETTINGS = {
     # How many shapes of products PyTorch and oneDNN remember on a CPU, each with 250 KB; by default 1024 of each kind,
     # which a service comes to hold in a minute: 0.7 GB for SmolLM2-135M. So few cost 5 % of the answers a second.
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         os.environ.setdefault(name, value)
     _check(args)
     try:
-        from sqlfocus.web.app import create_app
+        from sqlfocus.web.app import LOCAL_HOSTS, create_app
+        from sqlfocus.web.pages import bundles
         from sqlfocus.web.serving import SPARE_THREADS, listening, serve
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'sql-focus-finetune[serve]'") from error
@@ -81,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from sqlfocus.web.live import Catalog, LiveDatabase
     from sqlfocus.web.service import Service
 
+    bundles()
     model = args.model or str(newest_model())
     settings = read_config(args.config) if args.enable_mschema else []
     # What may be refused comes first, and the model, which takes long, last.
@@ -107,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
             candidates=args.candidates,
             constrained=not args.free,
         )
-        app = create_app(service, review_file=args.feedback_file)
+        hosts = LOCAL_HOSTS if args.host in LOOPBACK else None
+        app = create_app(service, review_file=args.feedback_file, hosts=hosts)
         threading.Thread(target=service.warm, daemon=True).start()
         _announce(args.host, sockets[0].getsockname()[1], model, databases)
         serve(app, sockets, threads=args.queue + SPARE_THREADS)
@@ -127,6 +132,8 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("candidates", "queue"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} {getattr(args, name)}: it has to be at least 1")
+    if args.queue > MOST_QUEUE:
+        raise UserError(f"--queue {args.queue}: each place is a thread; {MOST_QUEUE} are the most")
     is_url = (args.model or "").startswith(("http://", "https://"))
     if args.engine == "openai" and not is_url:
         raise UserError("--engine openai asks a server: name it with --model http://HOST:PORT/v1")
@@ -136,7 +143,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _announce(host: str, port: int, model: str, databases: list[LiveDatabase]) -> None:
     """Say what is served, and where."""
-    shown = f"[{host}]" if ":" in host else host
+    shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     lines = [f"model     {model}"]
     for database in databases:
         known = database.known.database
@@ -147,7 +154,7 @@ def _announce(host: str, port: int, model: str, databases: list[LiveDatabase]) -
     lines += [f"page      http://{shown}:{port}/", f"API       http://{shown}:{port}/openapi.json", "Ctrl-C stops."]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-    if host not in ("localhost", "127.0.0.1", "::1"):
+    if host not in LOOPBACK:
         sys.stderr.write(
-            f"warning: whoever reaches {shown}:{port} may ask, and read what the database's user may read\n"
+            f"warning: whoever reaches {host}, port {port}, may ask, and read what the database's user may read\n"
         )

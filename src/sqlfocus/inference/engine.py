@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlfocus.corpus.prompt import Prompt
+from sqlfocus.errors import UserError
 from sqlfocus.schema.mschema import Database
 
 
@@ -28,6 +30,10 @@ class Completion:
     """Seconds until the engine had a place for it."""
 
 
+class TooLong(UserError):
+    """A prompt is longer than the model reads."""
+
+
 class Engine(Protocol):
     """Completes prompts."""
 
@@ -44,6 +50,7 @@ class Engine(Protocol):
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
         on_text: Callable[[int, str], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> list[Completion]:
         """Complete each prompt; the answers come in the prompts' order.
 
@@ -55,7 +62,11 @@ class Engine(Protocol):
 
         ``on_done`` is called with the place of each prompt, and what was written, as soon as it is completed.
         ``on_text`` is called, in whatever thread, with a place and all that is written there so far; where a database
-        holds the answer, it may be taken back.
+        holds the answer, it may be taken back. Setting ``stop`` ends all answers as they are then, unfinished.
+
+        Raises:
+            TooLong: a prompt is longer than the model reads.
+            UserError: the engine cannot answer.
         """
         ...
 

@@ -232,7 +232,8 @@ class LlamaCppNetwork:
             silent = len(feed.tokens) - feed.wanted
             entries += [(feed.slot, start + place, token, place >= silent) for place, token in enumerate(feed.tokens)]
             self._own[feed.slot] += len(feed.tokens)
-        return ArrayScores(np.concatenate(self._decode(entries)))
+        found = self._decode(entries)
+        return ArrayScores(np.concatenate(found) if found else np.empty((0, self.vocabulary), np.float32))
 
     def _decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> list[np.ndarray]:
         """Run tokens, each with its sequence, position, and whether its scores are wanted; those (1, V) in order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from sqlfocus.corpus.prompt import Prompt
 from sqlfocus.inference.chat import end_token, read_prompt
 from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
 from sqlfocus.inference.drafts import Followers
-from sqlfocus.inference.engine import Completion
+from sqlfocus.inference.engine import Completion, TooLong
 from sqlfocus.inference.scheduler import Job, Network, Scheduler
 from sqlfocus.schema.mschema import Database
 
@@ -49,6 +50,7 @@ class LocalEngine:
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
         on_text: Callable[[int, str], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> list[Completion]:
         """See :class:`sqlfocus.inference.engine.Engine`."""
         completions: dict[int, Completion] = {}
@@ -64,19 +66,20 @@ class LocalEngine:
 
         jobs = []
         for index, prompt in enumerate(prompts):
-            tokens, shared = read_prompt(self.tokenizer, prompt)
+            tokens, shared = self._read(prompt)
             database = databases[index] if databases else None
             jobs.append(
                 Job(
                     tokens,
                     shared,
-                    max_new_tokens,
+                    min(max_new_tokens, self.network.context - len(tokens)),
                     guide=None if database is None else self._constraint(database).guide(),
                     names=None if database is None else self._names(database),
                     temperature=temperatures[index] if temperatures else 0.0,
                     random=np.random.default_rng((seed, index)),
                     on_done=functools.partial(done, index),
                     on_step=functools.partial(written, index) if on_text is not None else None,
+                    stop=stop,
                 )
             )
         self.scheduler.run(jobs)
@@ -84,7 +87,7 @@ class LocalEngine:
 
     def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
         """See :class:`sqlfocus.inference.engine.Engine`; with ``database``, what holds answers to it is made too."""
-        tokens, shared = read_prompt(self.tokenizer, prompt)
+        tokens, shared = self._read(prompt)
         self.scheduler.run([Job(tokens, shared, 0)])
         if database is not None:
             self._constraint(database)
@@ -117,6 +120,15 @@ class LocalEngine:
             cached_tokens=job.prefix - job.computed,
             waited=job.waited,
         )
+
+    def _read(self, prompt: Prompt) -> tuple[list[int], int]:
+        """A prompt's tokens, and how many of them are shared."""
+        tokens, shared = read_prompt(self.tokenizer, prompt)
+        if len(tokens) >= self.network.context:
+            raise TooLong(
+                f"the prompt has {len(tokens)} tokens, and the model reads {self.network.context} with the answer"
+            )
+        return tokens, shared
 
     def _text(self, job: Job) -> str:
         answer = job.answer[:-1] if job.answer and job.answer[-1] == self.end else job.answer

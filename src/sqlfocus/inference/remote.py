@@ -12,14 +12,16 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 
 from sqlfocus.corpus.prompt import Prompt
 from sqlfocus.errors import UserError, first_line
-from sqlfocus.inference.engine import Completion
+from sqlfocus.inference.engine import Completion, TooLong
 from sqlfocus.schema.mschema import Database
 
+CONNECTIONS_KEPT = 256
 KEY_VARIABLE = "OPENAI_API_KEY"
 TIMEOUT = (10.0, 600.0)
 """Seconds to connect, and between bytes of an answer: a server may queue a question for long."""
@@ -34,10 +36,16 @@ class RemoteEngine:
         Raises:
             UserError: nothing answers there, or there is no such model.
         """
-        self.url, _, name = url.partition("#")
-        self.url = self.url.rstrip("/")
+        address, _, name = url.partition("#")
+        parts = urlsplit(address.rstrip("/"))
+        # Who asks is told apart from where, so that no message holds a password.
+        self.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         self.batch_size = batch_size
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS_KEPT))
+        if parts.username or parts.password:
+            self._session.auth = (unquote(parts.username or ""), unquote(parts.password or ""))
         self._session.headers["User-Agent"] = "sqlfocus"
         if key := os.environ.get(KEY_VARIABLE):
             self._session.headers["Authorization"] = f"Bearer {key}"
@@ -61,12 +69,9 @@ class RemoteEngine:
         seed: int = 0,
         on_done: Callable[[int, Completion], None] | None = None,
         on_text: Callable[[int, str], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> list[Completion]:
-        """See :class:`sqlfocus.inference.engine.Engine`.
-
-        Raises:
-            UserError: the server cannot be reached, or refuses.
-        """
+        """See :class:`sqlfocus.inference.engine.Engine`; ``stop`` does not end what the server has begun."""
         if databases and any(databases) and not self._told:
             self._told = True
             sys.stderr.write(f"note: {self.url} decodes by itself; its answers are not held to the schema\n")
@@ -133,6 +138,9 @@ class RemoteEngine:
             raise UserError(f"{self.url}: no answer from there ({_reason(error)}); is the server running?") from error
         if response.status_code in (401, 403):
             raise UserError(f"{self.url}: the server wants a key, or another one: set {KEY_VARIABLE}")
+        if response.status_code in (400, 413) and method == "POST":
+            said = " ".join(response.text.split())[:200]
+            raise TooLong(f"the model's server does not take the prompt, which may be too long ({said})")
         if response.status_code >= 400:
             said = " ".join(response.text.split())[:200]
             raise UserError(f"{self.url}{path}: the server refuses ({response.status_code}: {said})")

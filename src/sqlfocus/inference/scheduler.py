@@ -7,6 +7,7 @@ gives an answer as many tokens as the draft was right, and one more.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict, deque
@@ -16,9 +17,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sqlfocus.errors import UserError
 from sqlfocus.inference.constraint.guide import Guide
 from sqlfocus.inference.drafts import LONGEST_DRAFT, Followers, History, draft
+from sqlfocus.inference.engine import TooLong
 from sqlfocus.inference.prefixes import PrefixCache
 
 BEGIN = -1
@@ -27,6 +28,8 @@ CLOSING = 32
 """With so many tokens left, a constrained answer is ended as soon as it can be, so that it is whole."""
 LEAST_LIKELY = 0.1
 """A draft ends before it is less likely right than that, however cheap."""
+PIECE = 512
+"""Of a longer question so many tokens are taken in a pass, so that a pass needs no more memory than it has."""
 NEVER_DRAWN = 25.0
 """Scores that are so much lower than the highest take no part in a draw: one in e²⁵ would be theirs."""
 
@@ -40,12 +43,15 @@ class Feed:
     wanted: int
 
 
-class NoRoom(UserError):
+class NoRoom(TooLong):
     """A branch more has no room beside those under way."""
 
 
 class Network(Protocol):
     """A model, as the scheduler needs it: branches in slots, each behind a prefix."""
+
+    context: int
+    """How many tokens of prompt and answer the model reads."""
 
     slots: int
     """How many branches there can be."""
@@ -115,6 +121,8 @@ class Job:
     on_done: Callable[[Job], None] | None = None
     on_step: Callable[[Job], None] | None = None
     """Called after each step, in the thread that drives."""
+    stop: threading.Event | None = None
+    """Ends the answer as it is, once it is set."""
     slot: int = -1
     computed: int = 0
     """How many tokens of the prefix were computed for this answer."""
@@ -125,6 +133,11 @@ class Job:
     """How many of the branch's own tokens the network holds."""
     pending: Sequence[int] = ()
     """Tokens that the network has not seen yet."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nobody wants more of it."""
+        return self.done or (self.stop is not None and self.stop.is_set())
 
     def next(self, scores: Scores, place: int) -> list[int]:
         """The next token by the scores at a place, and those that the guide has follow whatever the scores.
@@ -224,12 +237,10 @@ class Scheduler:
 
     def _fail(self, error: Exception) -> None:
         """Give up what is under way; those who wait for it get the error."""
-        with self._changed:
-            for job in list(self._active):
+        for job in list(self._active):
+            with contextlib.suppress(Exception):  # what failed once may fail again, and nobody is to wait for ever
                 self._release(job)
-                if not job.done:
-                    job.error, job.done = error, True
-            self._changed.notify_all()
+            self._done(job, error)
 
     def _drive(self, jobs: Sequence[Job]) -> None:
         """Run the network until one of the jobs is done."""
@@ -249,8 +260,9 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Fill the free slots, one question of each database's queue in turn."""
-        for job in [job for job in self._active if job.done]:
+        for job in [job for job in self._active if job.is_stopped]:
             self._release(job)
+            self._done(job)
         while self._free:
             with self._changed:
                 if not self._waiting:
@@ -260,14 +272,15 @@ class Scheduler:
                 del self._waiting[database]
                 if queue:
                     self._waiting[database] = queue  # behind the others
-            if job.done:
+            if job.is_stopped:
+                self._done(job)
                 continue
             job.pending = job.tokens[job.prefix :]
             try:
                 room = len(job.pending) + job.most + LONGEST_DRAFT
                 begun = time.perf_counter()
                 job.computed = self.network.open(self._free[-1], job.tokens[: job.prefix], room)
-            except UserError as error:
+            except Exception as error:
                 if self._active and isinstance(error, NoRoom):
                     with self._changed:
                         self._waiting.setdefault(database, deque()).appendleft(job)
@@ -282,8 +295,10 @@ class Scheduler:
 
     def _release(self, job: Job) -> None:
         self._active.remove(job)
-        self._free.append(job.slot)
-        self.network.leave(job.slot)
+        try:
+            self.network.leave(job.slot)
+        finally:
+            self._free.append(job.slot)
 
     def _step(self) -> None:
         """One pass over all answers under way."""
@@ -297,18 +312,30 @@ class Scheduler:
         drafts = [self._draft(job, least) for job in jobs]
         for job in jobs:
             self.network.cut(job.slot, job.held)
-        scores = self.network.forward(
-            [Feed(job.slot, [*job.pending, *guess], 1 + len(guess)) for job, guess in zip(jobs, drafts, strict=True)]
-        )
+        feeds = []
+        for job, guess in zip(jobs, drafts, strict=True):
+            whole = len(job.pending) <= PIECE
+            tokens = [*job.pending, *guess] if whole else job.pending[:PIECE]
+            feeds.append(Feed(job.slot, tokens, 1 + len(guess) if whole else 0))
+        scores = self.network.forward(feeds)
         self.steps += 1
         place = 0
-        for job, guess in zip(jobs, drafts, strict=True):
-            self._advance(job, guess, scores, place)
-            place += 1 + len(guess)
+        for job, guess, feed in zip(jobs, drafts, feeds, strict=True):
+            if not feed.wanted:
+                job.held += PIECE
+                job.pending = job.pending[PIECE:]
+                continue
+            try:
+                self._advance(job, guess, scores, place)
+            except Exception as error:  # of this answer alone; the others go on
+                if job in self._active:
+                    self._release(job)
+                self._done(job, error)
+            place += feed.wanted
 
     def _draft(self, job: Job, least: float) -> list[int]:
         most = min(LONGEST_DRAFT, job.most - len(job.answer) - 1)
-        if not self.drafts or most < 1:
+        if not self.drafts or most < 1 or len(job.pending) > PIECE:
             return []
         sources = [self.history.followers] if job.names is None else [self.history.followers, job.names]
         return draft([BEGIN, *job.answer], sources, least=least, most=most)
@@ -340,11 +367,14 @@ class Scheduler:
         self.tokens += len(job.answer)
         if job.answer and not job.temperature:
             self.history.add([BEGIN, *job.answer])
-        self._release(job)
-        self._done(job)
+        try:
+            self._release(job)
+        finally:
+            self._done(job)
 
-    def _done(self, job: Job, error: UserError | None = None) -> None:
+    def _done(self, job: Job, error: Exception | None = None) -> None:
         with self._changed:
-            job.error = error
+            if not job.done:
+                job.error = error
             job.done = True
             self._changed.notify_all()

@@ -22,6 +22,12 @@ from sqlfocus.models.prefix import NO_PREFIX, Prefix
 DRAFT_COSTS = {"cpu": 1 / 16, "cuda": 1 / 256}
 """What a token more costs in a pass of a few, over a pass of one."""
 
+LONGEST_CONTEXT = 32_768
+"""How many tokens a model reads whose configuration does not say."""
+
+IDLE_TOKENS = 1024
+"""Room for longer answers and questions is given back when nothing is under way."""
+
 BLOCK = 128
 """Scores whose highest is found together."""
 
@@ -46,10 +52,12 @@ class TransformersNetwork:
     ) -> None:
         self.decoder = decoder
         self.slots = slots
+        self.context = int(getattr(decoder.config, "max_position_embeddings", None) or LONGEST_CONTEXT)
         self.draft_cost = DRAFT_COSTS.get(decoder.device.type, DRAFT_COSTS["cuda"])
         self.folder = folder
         self.prefixes = PrefixCache[Prefix](prefix_bytes, size=lambda prefix: prefix.bytes)
         self._branches = Branches(slots, decoder.device)
+        self._used: set[int] = set()
         self._computed = 0  # tokens of prefixes so far
 
     @torch.inference_mode()
@@ -58,12 +66,16 @@ class TransformersNetwork:
         before = self._computed
         kept = self.prefixes.get(prefix, functools.partial(self._prefix, prefix)) if prefix else NO_PREFIX
         self._branches.open(slot, kept)
+        self._used.add(slot)
         return self._computed - before
 
     @torch.inference_mode()
     def leave(self, slot: int) -> None:
         """See :class:`sqlfocus.inference.scheduler.Network`."""
         self._branches.open(slot, NO_PREFIX)
+        self._used.discard(slot)
+        if not self._used and self._branches.room > IDLE_TOKENS:
+            self._branches = Branches(self.slots, self.decoder.device)
 
     @torch.inference_mode()
     def cut(self, slot: int, length: int) -> None:
@@ -81,7 +93,7 @@ class TransformersNetwork:
             end += len(feed.tokens)
             wanted[feed.slot] = list(range(end - feed.wanted, end))
         positions = self._branches.begin([(feed.slot, len(feed.tokens)) for feed in ordered])
-        tensor = functools.partial(torch.tensor, device=self.decoder.device)
+        tensor = functools.partial(torch.tensor, device=self.decoder.device, dtype=torch.long)
         places = tensor([place for feed in feeds for place in wanted[feed.slot]])
         logits = self.decoder.logits(tensor(tokens), positions, self._branches, places)
         return TorchScores(logits)

@@ -36,6 +36,11 @@ class Branches:
         """Tokens of the longest branch, its prefix with it."""
         return max(prefix.length + length for prefix, length in zip(self.prefixes, self.lengths, strict=True))
 
+    @property
+    def room(self) -> int:
+        """For how many tokens of its own each slot has room, used or not."""
+        return self._together.room
+
     def open(self, slot: int, prefix: Prefix) -> None:
         """Begin a branch behind ``prefix``; what stood in the slot is forgotten."""
         self.prefixes[slot] = prefix

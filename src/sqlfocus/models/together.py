@@ -85,20 +85,21 @@ class Together:
     Attributes:
         layers: each layer's (2, H, slots, K, D), keys and then values, so that both are put down in one call. K is the
             same for all branches; products take the whole of it, since a part would be copied for each.
+        room: K, or what it will be in the next pass.
     """
 
     def __init__(self, slots: int, device: torch.device) -> None:
         self.layers: list[torch.Tensor] = []
         self._slots = slots
         self._device = device
-        self._room = 0
+        self.room = 0
         self._pass: _Pass | None = None
 
     def begin(self, feeds: Sequence[tuple[int, int]], before: Sequence[int], prefixes: Sequence[Prefix]) -> None:
         """Begin a pass of slots and how many new tokens each has, behind ``before`` own ones and a prefix."""
         tensor = functools.partial(torch.tensor, device=self._device)
         longest = max(length + count for length, (_, count) in zip(before, feeds, strict=True))
-        self._room = max(self._room, room_for(longest))
+        self.room = max(self.room, room_for(longest))
         counts = dict(feeds)
         ends = itertools.accumulate(counts.values())
         starts = {slot: end - counts[slot] for slot, end in zip(counts, ends, strict=True)}
@@ -126,7 +127,7 @@ class Together:
         self._pass = _Pass(
             tensor([slot for slot, count in feeds for _ in range(count)]),
             columns,
-            (torch.arange(self._room, device=self._device) > columns[:, None])[:, None],
+            (torch.arange(self.room, device=self._device) > columns[:, None])[:, None],
             sides,
             tensor([places[place] for place in range(len(places))]),
             spans,
@@ -147,15 +148,15 @@ class Together:
     def bring_back(self, slot: int, layers: Sequence[torch.Tensor]) -> None:
         """Put a branch's own tokens here: each layer's keys and values (2, H, length, D)."""
         for layer, own in enumerate(layers):
-            self._room = max(self._room, room_for(own.shape[2]))
+            self.room = max(self.room, room_for(own.shape[2]))
             self._kept(layer, own)[:, :, slot, : own.shape[2]] = own
 
     def _kept(self, layer: int, like: torch.Tensor) -> torch.Tensor:
         """A layer's own keys and values, with heads and type of ``like`` (2, H, any, D)."""
         if layer == len(self.layers):
             # Zeros, since what is hidden has the weight 0, and 0 times what memory held may be no number.
-            self.layers.append(like.new_zeros(2, like.shape[1], self._slots, self._room, like.shape[3]))
-        elif (more := self._room - self.layers[layer].shape[3]) > 0:
+            self.layers.append(like.new_zeros(2, like.shape[1], self._slots, self.room, like.shape[3]))
+        elif (more := self.room - self.layers[layer].shape[3]) > 0:
             self.layers[layer] = torch.nn.functional.pad(self.layers[layer], (0, 0, 0, more))
         return self.layers[layer]
 

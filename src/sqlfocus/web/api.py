@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -22,7 +23,7 @@ from sqlfocus.web.problems import ProblemError
 from sqlfocus.web.queries import Executed
 from sqlfocus.web.service import Given, Service
 
-_MODEL_PROBLEMS = ("no-database", "prompt-too-long", "queue-full", "model-unavailable")
+_MODEL_PROBLEMS = ("no-database", "prompt-too-long", "sql-stopped", "queue-full", "model-unavailable")
 
 
 def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
@@ -42,6 +43,7 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
             evidence=body.evidence,
             dialect=body.dialect,
             database=body.database,
+            name=body.id,
         )
         metrics.answered(given)
         return messages.Answered(**_answered(given, service.model))
@@ -77,7 +79,7 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
         return _executed(executed, service.database(body.database).name)
 
     @operations.add(
-        *("DELETE", "/executions/{id}", "Stop a query that was started with this id."),
+        *("DELETE", "/executions/{id}", "Stop a question or a query that was asked with this id."),
         status=204,
         problems=("not-found",),
     )
@@ -115,11 +117,15 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
         body=messages.Feedback,
         answer=messages.Kept,
         status=201,
-        problems=("no-database",),
+        problems=("no-database", "feedback-unavailable"),
     )
     def feedback(body: messages.Feedback) -> messages.Kept:
         database = service.database(body.database) if len(service.catalog) or body.database else None
-        return messages.Kept(entries=review.add(body, database, service.model))
+        try:
+            return messages.Kept(entries=review.add(body, database, service.model))
+        except UserError as error:
+            sys.stderr.write(f"{error}\n")
+            raise ProblemError("feedback-unavailable", "feedback cannot be kept; the service's log says why") from error
 
     @operations.add("GET", "/healthz", "Whether the service runs.", media_types=("text/plain",))
     def healthz() -> Response:

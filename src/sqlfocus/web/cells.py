@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -14,6 +15,9 @@ JSON_INTEGER = 2**53 - 1
 SHOWN_BYTES = 64
 """So much of a binary value is sent, in hexadecimal."""
 _EXACT_DIGITS = 15
+_DAY = r"\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?"
+_CLOCK = r"[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
+_TIME = re.compile(f"{_DAY}(?:(?<=-\\d\\d-\\d\\d){_CLOCK})?")
 _TIMES = (datetime.date, datetime.time, datetime.timedelta)
 
 
@@ -40,8 +44,6 @@ def cell(value: Any) -> str | int | float | bool | None:
         return value.isoformat(sep=" ")
     if isinstance(value, _TIMES):
         return value.isoformat() if not isinstance(value, datetime.timedelta) else str(value)
-    if isinstance(value, (list, tuple, dict, set)):
-        return _encodable(str(value))
     return _encodable(str(value))
 
 
@@ -82,13 +84,7 @@ def _kind(value: Any) -> Kind:
 
 def _is_time(text: str) -> bool:
     """Whether a text is a day or a moment in ISO's form, as SQLite's dates are."""
-    if not 7 <= len(text) <= 32 or text[4:5] != "-" or not text[:4].isdigit():
-        return False
-    try:
-        datetime.datetime.fromisoformat(f"{text}-01" if len(text) == 7 else text)
-    except ValueError:
-        return False
-    return True
+    return _TIME.fullmatch(text) is not None
 
 
 def columns_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[str, Kind]]:

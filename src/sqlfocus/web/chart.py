@@ -36,7 +36,11 @@ def chart_for(columns: Sequence[tuple[str, Kind]], rows: Sequence[Sequence[Any]]
     """
     if len(rows) < 2:
         return None
-    numbers = [place for place, (name, kind) in enumerate(columns) if kind == "number" and not _is_key(name)]
+    numbers = [
+        place
+        for place, (name, kind) in enumerate(columns)
+        if kind == "number" and not _is_key(name) and all(row[place] is None or _is_number(row[place]) for row in rows)
+    ]
     times = [place for place, (_, kind) in enumerate(columns) if kind == "time"]
     texts = [place for place, (_, kind) in enumerate(columns) if kind == "text"]
     years = [place for place in numbers if _is_year(columns[place][0], rows, place)]
@@ -61,7 +65,11 @@ def _is_key(name: str) -> bool:
 
 def _is_year(name: str, rows: Sequence[Sequence[Any]], place: int) -> bool:
     named = "year" in name.lower() or "年" in name
-    return named and all(row[place] is None or 1000 <= float(row[place]) <= 3000 for row in rows)
+    return named and all(row[place] is None or 1000 <= row[place] <= 3000 for row in rows)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _distinct(rows: Sequence[Sequence[Any]], place: int) -> bool:

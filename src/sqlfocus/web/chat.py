@@ -10,20 +10,18 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sqlfocus.corpus.prompt import Prompt
-from sqlfocus.errors import UserError
 from sqlfocus.inference.engine import Completion
-from sqlfocus.inference.scheduler import NoRoom
 from sqlfocus.schema.mschema import SCHEMA
 from sqlfocus.web.operations import Operations
 from sqlfocus.web.problems import ProblemError
-from sqlfocus.web.service import Service
+from sqlfocus.web.service import Service, model_errors
 
 MOST_TOKENS = 4096
 DEFAULT_TOKENS = 512
@@ -150,7 +148,7 @@ def add_chat(operations: Operations, service: Service) -> None:
         if body.stream:
             return _streamed(service, body, prompt, name)
         with service.gate.place():
-            completion = _complete(service, body, prompt)
+            completion = _complete(service, body, prompt, threading.Event())
         text, stopped = _cut(completion.text, body.stop)
         reason: Literal["stop", "length"] = "stop" if completion.finished or stopped else "length"
         return ChatAnswer(
@@ -181,19 +179,30 @@ def prompt_of(messages: list[ChatMessage]) -> Prompt:
     return Prompt("\n".join(system) if system else None, user, shared, tuple(one.text() for one in said[1:]))
 
 
-def _complete(service: Service, body: ChatRequest, prompt: Prompt, on_text: Any = None) -> Completion:
-    try:
+def _complete(
+    service: Service,
+    body: ChatRequest,
+    prompt: Prompt,
+    stop: threading.Event,
+    tell: Callable[[str], None] | None = None,
+) -> Completion:
+    """The answer; ``tell`` is called with the text so far. It ends where ``stop`` is set, or a word ends it."""
+
+    def written(_place: int, text: str) -> None:
+        if _cut(text, body.stop)[1]:
+            stop.set()
+        if tell is not None:
+            tell(text)
+
+    with model_errors():
         return service.engine.complete(
             [prompt],
             max_new_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_TOKENS,
             temperatures=[body.temperature or 0.0],
             seed=body.seed or 0,
-            on_text=on_text,
+            on_text=written,
+            stop=stop,
         )[0]
-    except NoRoom as error:
-        raise ProblemError("prompt-too-long", str(error)) from error
-    except UserError as error:
-        raise ProblemError("model-unavailable", str(error)) from error
 
 
 def _cut(text: str, stop: str | list[str] | None) -> tuple[str, bool]:
@@ -213,7 +222,7 @@ def _usage(completion: Completion) -> ChatUsage:
 
 
 def _streamed(service: Service, body: ChatRequest, prompt: Prompt, name: str) -> Response:
-    """The answer as server-sent events, while it is written.
+    """The answer as server-sent events, while it is written; it ends when nobody reads them any more.
 
     Raises:
         Full: there is no place; it is had before the response begins.
@@ -221,10 +230,11 @@ def _streamed(service: Service, body: ChatRequest, prompt: Prompt, name: str) ->
     place = service.gate.place()
     place.__enter__()
     texts: queue.SimpleQueue[str | Completion | ProblemError] = queue.SimpleQueue()
+    stop = threading.Event()
 
     def work() -> None:
         try:
-            texts.put(_complete(service, body, prompt, lambda _place, text: texts.put(text)))
+            texts.put(_complete(service, body, prompt, stop, texts.put))
         except ProblemError as error:
             texts.put(error)
         except Exception:
@@ -234,9 +244,15 @@ def _streamed(service: Service, body: ChatRequest, prompt: Prompt, name: str) ->
             place.__exit__(None, None, None)
 
     threading.Thread(target=work, daemon=True).start()
-    return Response(
-        _events(service, body, name, texts), mimetype="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+    events = _until_left(_events(service, body, name, texts), stop)
+    return Response(events, mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def _until_left(events: Iterator[str], stop: threading.Event) -> Iterator[str]:
+    try:
+        yield from events
+    finally:
+        stop.set()
 
 
 def _events(

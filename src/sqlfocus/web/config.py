@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from sqlfocus.errors import UserError
 
@@ -61,8 +62,10 @@ def read_config(path: Path, environment: Mapping[str, str] | None = None) -> lis
     variables = {name for name, value in environment.items() if name.startswith(VARIABLE) and value}
     if not path.is_file() and not variables:
         raise UserError(f"{path}: no such file; copy config/config.example.ini there, or name another with --config")
-    if any(name.removeprefix(VARIABLE).lower() in KEYS for name in variables):
-        sections.setdefault(SECTION, {})
+    sections = sections or {SECTION: {}}
+    known = {_variable(section, key) for section in sections for key in KEYS}
+    if stray := sorted(variables - known):
+        raise UserError(f"the environment's {stray[0]} fits no section and key; there are {', '.join(sections)}")
     found = []
     for section, values in sections.items():
         for key in KEYS:
@@ -70,8 +73,6 @@ def read_config(path: Path, environment: Mapping[str, str] | None = None) -> lis
                 values[key] = value
         where = f"{path}, [{section}]" if path.is_file() else f"the environment's {VARIABLE}…"
         found.append(_settings(section, values, where))
-    if not found:
-        raise UserError(f"{path}: there is no section [{SECTION}]; config/config.example.ini shows one")
     names = [one.name for one in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"{path}: two databases are called {twice}; name their sections [{SECTION}.NAME]")
@@ -105,6 +106,11 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
         if unknown := next((key for key in values if key not in KEYS), None):
             raise UserError(f"{path}, [{section}]: the key {unknown} is not known; there are {', '.join(KEYS)}")
         sections[section] = {key: value.strip() for key, value in values.items()}
+        for key, value in values.items():
+            if key not in ("password", "url") and re.search(r"\s[;#]", value):
+                raise UserError(f"{path}, [{section}]: {key} has a comment behind it; comments have lines of their own")
+    if not sections:
+        raise UserError(f"{path}: there is no section [{SECTION}]; config/config.example.ini shows one")
     return sections
 
 
@@ -113,12 +119,29 @@ def _settings(section: str, values: Mapping[str, str], where: str) -> DatabaseSe
     url = given.get("url") or _url(given, where)
     _, _, name = section.partition(".")
     return DatabaseSettings(
-        name or Path(given.get("dbname") or url.rpartition("/")[2].partition("?")[0]).stem,
+        name or database_name(url, where),
         url,
         given.get("schema"),
         _names(given["tables"]) if "tables" in given else None,
         _names(given.get("exclude", "")),
     )
+
+
+def database_name(url: str, where: str) -> str:
+    """What to call the database that a URL or an SQLite file is.
+
+    Raises:
+        UserError: the URL names none or cannot be read; ``where`` stands at its head.
+    """
+    if "://" not in url:
+        return Path(url).stem
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise UserError(f"{where}: the url cannot be read; write mysql://USER:PASSWORD@HOST:PORT/NAME") from error
+    if not parsed.database:
+        raise UserError(f"{where}: the url names no database; write mysql://USER:PASSWORD@HOST:PORT/NAME")
+    return Path(parsed.database).stem if parsed.drivername.startswith("sqlite") else parsed.database
 
 
 def _url(given: Mapping[str, str], where: str) -> str:

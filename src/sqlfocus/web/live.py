@@ -76,6 +76,9 @@ class LiveDatabase:
         self.execution: Execution = open_runner(settings.url, limits, workers=WORKERS)
         self._looked = time.monotonic()
         self._reading = threading.Lock()
+        self._reading_values = threading.Lock()
+        self._refreshes = 0
+        self._outcome: bool | Unavailable = False
         self._looking = threading.Lock()
 
     @property
@@ -103,31 +106,39 @@ class LiveDatabase:
         Raises:
             Unavailable: the database does not answer; what was known stays.
         """
+        asked = self._refreshes
         with self._reading:
+            if self._refreshes > asked:  # another began after this was asked for, and has ended: it serves both
+                if isinstance(self._outcome, Unavailable):
+                    raise self._outcome
+                return self._outcome
+            self._refreshes += 1
             try:
                 read = self._read()
             except UserError as error:
-                raise Unavailable(str(error)) from error
-            changed = read.database != self.known.database
+                self._outcome = Unavailable(str(error))
+                raise self._outcome from error
+            changed = self._outcome = read.database != self.known.database
             # Where nothing differs, the same objects serve on, and with them what engines keep for them.
             self.known = (
                 replace(read, values=self.known.values)
                 if changed
                 else replace(self.known, read_at=read.read_at, fingerprint=read.fingerprint)
             )
-        self.read_values()
+        threading.Thread(target=self.read_values, daemon=True).start()
         return changed
 
     def read_values(self) -> None:
         """Read the values that questions may name, for :meth:`pick` to find them."""
         if not self._look_values_up:
             return
-        known = self.known
-        try:
-            values = read_values(self.settings.url, known.database)
-        except UserError as error:
-            sys.stderr.write(f"warning: {self.name}: values are not looked up: {first_line(error)}\n")
-            return
+        with self._reading_values:
+            known = self.known
+            try:
+                values = read_values(self.settings.url, known.database)
+            except UserError as error:
+                sys.stderr.write(f"warning: {self.name}: values are not looked up: {first_line(error)}\n")
+                return
         with self._reading:
             if self.known.database is known.database:
                 self.known = replace(self.known, values=values)

@@ -30,12 +30,15 @@ class Text2SqlRequest(Message):
         max_length=1_000_000,
         description="The schema as M-Schema text or DDL, which is told by itself; not used where a database is.",
     )
-    evidence: str = Field("", max_length=10_000, description="A hint that the question needs: what a word means.")
+    evidence: str = Field("", max_length=4_000, description="A hint that the question needs: what a word means.")
     dialect: Dialect | None = Field(
         None, description="The dialect of `db_schema`; where it is left out, DDL's is guessed and M-Schema's is SQLite."
     )
     database: str | None = Field(
         None, max_length=200, description="Which of the connected databases; the first, where it is left out."
+    )
+    id: str | None = Field(
+        None, pattern=r"^[\w-]{8,64}$", description="A name of the caller's for this call, to stop it by."
     )
 
 
@@ -43,7 +46,7 @@ class AskRequest(Message):
     """A question to a connected database, whose answer is run."""
 
     question: Question = Field(description="The question, in English, Chinese or whatever the model was trained for.")
-    evidence: str = Field("", max_length=10_000, description="A hint that the question needs: what a word means.")
+    evidence: str = Field("", max_length=4_000, description="A hint that the question needs: what a word means.")
     database: str | None = Field(
         None, max_length=200, description="Which of the connected databases; the first, where it is left out."
     )
@@ -68,7 +71,7 @@ class Attempt(Message):
     """One answer of the model, and what is wrong with it."""
 
     sql_query: str
-    error: str = Field(description="Why it was not taken; empty where it was.")
+    error: str = Field(description="What is wrong with it; empty where nothing is.")
 
 
 class FoundValue(Message):
@@ -221,7 +224,7 @@ class Feedback(Message):
     sql_query: str = Field("", max_length=20_000, description="The SQL that the model answered.")
     verdict: Literal["right", "wrong"]
     corrected_sql: str = Field("", max_length=20_000, description="The SQL that would have been right.")
-    evidence: str = Field("", max_length=10_000)
+    evidence: str = Field("", max_length=4_000)
     database: str | None = Field(None, max_length=200)
 
 

@@ -32,6 +32,7 @@ TITLES = {
     "queue-full": (503, "Too many questions at a time"),
     "database-unavailable": (503, "The database does not answer"),
     "model-unavailable": (503, "The model does not answer"),
+    "feedback-unavailable": (503, "Feedback cannot be kept"),
     "not-ready": (503, "The service is not ready yet"),
 }
 """The kinds of error: their status and title. docs/service.md says more of each."""
@@ -50,9 +51,12 @@ class ProblemError(Exception):
         self.errors = errors
 
 
-def problem(kind: str, detail: str, *, retry_after: int | None = None, errors: Any = None) -> Response:
-    """The response that tells of an error."""
-    status, title = TITLES[kind]
+def problem(
+    kind: str, detail: str, *, status: int | None = None, retry_after: int | None = None, errors: Any = None
+) -> Response:
+    """The response that tells of an error, with its kind's status unless another is given."""
+    usual, title = TITLES[kind]
+    status = status or usual
     body: dict[str, Any] = {"type": f"/problems/{kind}", "title": title, "status": status, "detail": detail}
     if errors is not None:
         body["errors"] = errors
@@ -87,8 +91,10 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        kind = _BY_STATUS.get(error.code or 500, "bad-request" if (error.code or 500) < 500 else "internal")
-        response = problem(kind, error.description or error.name)
+        status = error.code or 500
+        kind = _BY_STATUS.get(status, "bad-request" if status < 500 else "internal")
+        # A status of no kind's own, 416 say, stays.
+        response = problem(kind, error.description or error.name, status=status)
         allowed: Mapping[str, str] = dict(error.get_headers())
         if "Allow" in allowed:
             response.headers["Allow"] = allowed["Allow"]

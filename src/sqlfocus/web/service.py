@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +15,7 @@ from sqlfocus.answer import Request, Trace, answer_with_repair
 from sqlfocus.corpus.prompt import PromptTemplate
 from sqlfocus.errors import UserError
 from sqlfocus.execution.runner import Result
-from sqlfocus.inference.engine import Engine
-from sqlfocus.inference.scheduler import NoRoom
+from sqlfocus.inference.engine import Engine, TooLong
 from sqlfocus.schema.linking import Linker
 from sqlfocus.schema.lookup import hint
 from sqlfocus.schema.text import read_schema_text
@@ -42,8 +44,10 @@ class Given:
 
     @property
     def queue_seconds(self) -> float:
-        """How long it waited for a place in the engine."""
-        return sum(one.waited for one in self.trace.completions)
+        """How long it waited for a place in the engine; an attempt's candidates wait at the same time."""
+        completions, attempts = self.trace.completions, len(self.trace.attempts)
+        size = len(completions) // attempts
+        return sum(max(one.waited for one in completions[n * size : (n + 1) * size]) for n in range(attempts))
 
 
 class Service:
@@ -78,7 +82,10 @@ class Service:
             if not database.linked:
                 known = database.known
                 prompt = self.template.prompt(schema=known.text, question="", dialect=database.dialect)
-                self.engine.prefill(prompt, known.database if self._constrained else None)
+                try:
+                    self.engine.prefill(prompt, known.database if self._constrained else None)
+                except UserError as error:
+                    sys.stderr.write(f"warning: {database.name}: its schema is not computed ahead: {error}\n")
         self.ready.set()
         for database in self.catalog.all():
             database.read_values()
@@ -99,49 +106,55 @@ class Service:
         evidence: str = "",
         dialect: str | None = None,
         database: str | None = None,
+        name: str | None = None,
     ) -> Given:
-        """A question to SQL, which is not run.
+        """A question to SQL, which is not run; ``name`` is what :meth:`stop` knows it by.
 
         Where databases are connected, the schema is theirs; else ``schema_text`` is, M-Schema or DDL.
 
         Raises:
-            ProblemError: there is no schema, it cannot be read, or the model fails.
+            ProblemError: there is no schema, it cannot be read, the model fails, or it was stopped.
             Full: too many ask.
         """
+        with self.gate.place(), self.queries.stoppable(name) as stop:
+            begun = time.perf_counter()
+            pick, dialect, live, notes = self._schema(question, schema_text, dialect, database)
+            seconds = time.perf_counter() - begun
+            return self._answer(question, evidence, pick, dialect, live, notes, seconds, stop, run=False)
+
+    def _schema(
+        self, question: str, schema_text: str | None, dialect: str | None, database: str | None
+    ) -> tuple[Pick, str, LiveDatabase | None, list[str]]:
+        """What the model is shown, in which dialect, of which database, and what is to be said of that."""
         notes = []
-        live = None
-        begun = time.perf_counter()
         if len(self.catalog) or database is not None:
             live = self.database(database)
             if schema_text is not None:
                 notes.append(f"db_schema was not used: the question was asked on the connected database {live.name}.")
-            pick, dialect = live.pick(question), live.dialect
-        elif not schema_text:
+            return live.pick(question), live.dialect, live, notes
+        if not schema_text:
             raise ProblemError(
                 "no-schema", "db_schema is missing: give M-Schema or DDL, or start the service with --enable-mschema"
             )
-        else:
-            read = _read_schema(schema_text, dialect)
-            notes += [f"db_schema: {warning}" for warning in read.database.warnings[:10]]
-            linked = read.link(question)
-            pick = Pick(linked.database, linked.database.mschema(), linked.left_out, ())
-            dialect = linked.database.dialect
-        seconds = time.perf_counter() - begun
-        return self._answer(question, evidence, pick, dialect, live, notes, seconds)
+        read = _read_schema(schema_text, dialect)
+        notes += [f"db_schema: {warning}" for warning in read.database.warnings[:10]]
+        linked = read.link(question)
+        pick = Pick(linked.database, linked.database.mschema(), linked.left_out, ())
+        return pick, linked.database.dialect, None, notes
 
     def ask(self, question: str, *, evidence: str = "", database: str | None = None, name: str | None = None) -> Given:
         """A question to a connected database, answered and run; ``name`` is what :meth:`stop` knows the run by.
 
         Raises:
-            ProblemError: there is no such database, it does not answer, or the model fails.
+            ProblemError: there is no such database, it does not answer, the model fails, or it was stopped.
             Full: too many ask.
         """
-        begun = time.perf_counter()
-        live = self.database(database)
-        pick = live.pick(question)
-        seconds = time.perf_counter() - begun
-        with self.queries.stoppable(name) as stop:
-            given = self._answer(question, evidence, pick, live.dialect, live, [], seconds, stop=stop)
+        with self.gate.place(), self.queries.stoppable(name) as stop:
+            begun = time.perf_counter()
+            live = self.database(database)
+            pick = live.pick(question)
+            seconds = time.perf_counter() - begun
+            given = self._answer(question, evidence, pick, live.dialect, live, [], seconds, stop, run=True)
         result = given.trace.answer.result
         if result is not None and (result.unavailable or result.busy):
             raise ProblemError(failure(result.error), result.error)
@@ -172,12 +185,13 @@ class Service:
         live: LiveDatabase | None,
         notes: list[str],
         schema_seconds: float,
+        stop: threading.Event,
         *,
-        stop: threading.Event | None = None,
+        run: bool,
     ) -> Given:
         ran = [0.0]
 
-        def run(sql: str) -> Result:
+        def timed(sql: str) -> Result:
             assert live is not None
             begun = time.perf_counter()
             try:
@@ -191,25 +205,40 @@ class Service:
             evidence,
             dialect,
             hint(pick.values),
-            run if stop is not None else None,
-            pick.database if self._constrained else None,
+            timed if run else None,
+            pick.database,
+            free=not self._constrained,
         )
         begun = time.perf_counter()
-        with self.gate.place():
-            try:
-                trace = answer_with_repair(
-                    self.engine,
-                    self.template,
-                    request,
-                    max_new_tokens=self._max_new_tokens,
-                    candidates=self._candidates,
-                )
-            except NoRoom as error:
-                raise ProblemError("prompt-too-long", str(error)) from error
-            except UserError as error:
-                raise ProblemError("model-unavailable", str(error)) from error
+        with model_errors():
+            trace = answer_with_repair(
+                self.engine,
+                self.template,
+                request,
+                max_new_tokens=self._max_new_tokens,
+                candidates=self._candidates,
+                stop=stop,
+            )
+        if stop.is_set():
+            raise ProblemError("sql-stopped", "stopped: the question was called back")
         total = schema_seconds + time.perf_counter() - begun
         return Given(trace, pick, dialect, live, notes, schema_seconds, ran[0], total)
+
+
+@contextmanager
+def model_errors() -> Iterator[None]:
+    """Make problems of what goes wrong with the model; where it is of no use to the caller, the log has it.
+
+    Raises:
+        ProblemError: in place of a UserError.
+    """
+    try:
+        yield
+    except TooLong as error:
+        raise ProblemError("prompt-too-long", str(error)) from error
+    except UserError as error:
+        sys.stderr.write(f"the model does not answer: {error}\n")
+        raise ProblemError("model-unavailable", "the model does not answer; the service's log says why") from error
 
 
 @functools.lru_cache(maxsize=64)

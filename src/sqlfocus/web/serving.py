@@ -72,7 +72,7 @@ def _refused(host: str, port: int, error: OSError | None) -> UserError:
 
 
 def serve(app: Flask, sockets: list[socket.socket], *, threads: int) -> None:
-    """Serve until Ctrl-C or SIGTERM; what is under way is finished."""
+    """Serve until Ctrl-C or SIGTERM; what is under way then has five seconds."""
     server = waitress.create_server(
         app,
         sockets=sockets,
@@ -80,12 +80,15 @@ def serve(app: Flask, sockets: list[socket.socket], *, threads: int) -> None:
         ident="sqlfocus",
         # Between bytes of a request; an answer may take longer.
         channel_timeout=120,
-        connection_limit=2000,
-        max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 65536,
+        connection_limit=400 if sys.platform == "win32" else 2000,
+        asyncore_use_poll=True,  # select() cannot count beyond 1023 open files; where there is no poll, it is select
+        # The app refuses what is too large, in the shape of its other errors.
+        max_request_body_size=4 * app.config["MAX_CONTENT_LENGTH"],
         clear_untrusted_proxy_headers=True,
     )
 
     def end(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         raise SystemExit(0)
 
     # It would say so each time that requests wait for a thread, which is no fault.

@@ -61,6 +61,8 @@ async function ask() {
     : { question: asked, evidence, db_schema: $("schema-text").value, dialect: $("dialect").value || null };
   const work = begin([$("ask"), $("ask-stop")], "busy.ask");
   clear();
+  request.id = api.newId();
+  work.running(request.id);
   announce("asking");
   $("sql-card").classList.add("stale");
   let answer = null;

@@ -23,11 +23,6 @@ export function chartOption(result, colours, width) {
     grid: { left: 18, right: 30, top: 42, bottom: 18, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
   };
   if (names.length > 1) common.legend = { top: 8, type: "scroll", textStyle: { color: colours.text } };
-  if (kind === "pie") {
-    const data = rows.map((row, place) => ({ name: labels[place], value: value(row, y[0]) }));
-    const label = { color: colours.text };
-    return { ...common, tooltip: { ...common.tooltip, trigger: "item" }, series: [{ type: "pie", radius: "70%", data, label }] };
-  }
   if (kind === "scatter") {
     const series = y.map((place, index) => ({ type: "scatter", name: names[index], symbolSize: 8, data: rows.map((row) => [value(row, x), value(row, place)]) }));
     return {
