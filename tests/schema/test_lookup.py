@@ -178,7 +178,8 @@ def test_what_no_word_of_a_question_can_be_is_never_shown(hidden):
 
 
 @pytest.mark.parametrize(
-    "value", ["Kenya™", "Kenya № 5 (10 ℃, 9 ㎡, ½, ②)", "Kenya 🦁 €", "Kenya\u3000क्षेत्र", "Kenya é e\u0301"]
+    "value",
+    ["Kenya™", "Kenya № 5 (10 ℃, 9 ㎡, ½, ②)", "Kenya 🦁 €", "Kenya\u3000क्षेत्र", "Kenya é e\u0301", "བཀྲ་ཤིས", "เชียงใหม่"],
 )
 def test_common_signs_keep_no_value_unseen(value):
     assert values(index(name=[value]), f"Where is {value}?") == [value]

@@ -30,8 +30,10 @@ _MOST_ENTRIES = 100
 _REFUSED = frozenset(("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"))
 # Categories of signs and marks, which are no words of a question, but may spell some.
 _SIGNS = frozenset(("So", "No", "Mn"))
-# Of signs that have no decomposition into letters the names say it: 🅰, 🇦, ⠁, the marks above letters.
-_SPELLS = re.compile("LETTER|BRAILLE|VARIATION SELECTOR")
+# Of those that have no decomposition into letters the names say it: 🅰, 🇦, ⠁, letters above letters. Marks that a
+# script's own words have, such as Tibetan's subjoined letters, are not meant.
+_SPELLING_SIGN = re.compile("LETTER|BRAILLE")
+_SPELLING_MARK = re.compile("COMBINING .*LETTER|VARIATION SELECTOR")
 # These stand for letters too, but are common, and there is little that they could spell.
 _COMMON_SIGNS = frozenset("™№℃℉㎡")
 _QUOTED = re.compile(
@@ -220,8 +222,10 @@ def _harmless(character: str) -> bool:
         return False
     if category not in _SIGNS or character in _COMMON_SIGNS or tokens(character):
         return True
-    letters = any(map(str.isalpha, unicodedata.normalize("NFKC", character)))
-    return not letters and not _SPELLS.search(unicodedata.name(character, ""))
+    if any(map(str.isalpha, unicodedata.normalize("NFKC", character))):
+        return False
+    spelling = _SPELLING_MARK if category == "Mn" else _SPELLING_SIGN
+    return not spelling.search(unicodedata.name(character, ""))
 
 
 def hint(found: Iterable[Found]) -> str:
