@@ -97,9 +97,8 @@ def test_who_hangs_up_costs_no_more(served):
 
 
 def test_a_body_that_is_too_large_is_a_problem_of_the_usual_shape(served):
-    response = requests.post(
-        f"{served[2]}/chat/completions", data=b"x" * (17 << 20), headers={"Content-Type": "application/json"}, timeout=30
-    )
+    json_ = {"Content-Type": "application/json"}
+    response = requests.post(f"{served[2]}/chat/completions", data=b"x" * (17 << 20), headers=json_, timeout=30)
     assert (response.status_code, response.headers["Content-Type"]) == (413, "application/problem+json")
 
 

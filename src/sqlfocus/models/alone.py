@@ -48,6 +48,11 @@ class Alone:
         shape = (count, self._room - self._start)
         self._hidden = torch.ones(shape, dtype=torch.bool, device=self._device).triu_(1)[:, None]
 
+    @property
+    def room(self) -> int:
+        """For how many own tokens there is room."""
+        return self._room - self._prefix.length
+
     def own(self, length: int) -> list[torch.Tensor]:
         """Each layer's first ``length`` own keys and values (2, H, length, D)."""
         return [layer[:, :, self._prefix.length : self._prefix.length + length] for layer in self._layers]

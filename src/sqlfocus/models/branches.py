@@ -39,7 +39,7 @@ class Branches:
     @property
     def room(self) -> int:
         """For how many tokens of its own each slot has room, used or not."""
-        return self._together.room
+        return max(self._together.room, self._alone.room)
 
     def open(self, slot: int, prefix: Prefix) -> None:
         """Begin a branch behind ``prefix``; what stood in the slot is forgotten."""
