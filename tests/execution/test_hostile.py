@@ -8,6 +8,8 @@ from sqlfocus.execution.runner import Limits, open_runner
 from sqlfocus.schema.database import read_database
 
 LIMITS = Limits(seconds=0.4, rows=1_000, bytes=1 << 20, memory=400 << 20)
+FAR = 30
+"""Seconds, far above the limit."""
 AT_ONCE = 4
 A_LOOK = 24
 """After how many cases the database is looked at: a failure names no more suspects than these."""
@@ -87,8 +89,8 @@ def _let_loose(made, role, texts):
                 assert {what for what in before if before[what] != after.get(what)} == set(), (role, suspects)
                 assert after == before, (role, suspects)
                 for (case, sql), result in zip(some, results, strict=True):
-                    # No time is measured here; but nothing goes on for long after its limit.
-                    assert result.seconds < LIMITS.seconds + 4, (role, case.line, sql, result.error)
+                    # No time is measured here; but what is not stopped goes on for hours.
+                    assert result.seconds < FAR, (role, case.line, sql, result.error)
                     assert len(result.rows) <= LIMITS.rows, (role, case.line, sql)
                     assert not result.error.startswith(("busy", "the process")), (role, case.line, sql, result.error)
         assert execution.run("SELECT count(*) FROM item").rows == [(60,)]

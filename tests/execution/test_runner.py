@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import sqlite3
 import subprocess
@@ -11,6 +12,8 @@ from sqlfocus.errors import UserError
 from sqlfocus.execution import worker
 from sqlfocus.execution.runner import Limits, Runner, open_runner
 
+FAR = 20
+"""Seconds that are far above every limit here and far below what the queries would take: one was stopped."""
 SHORT = Limits(seconds=0.4, rows=100, bytes=100_000, memory=400 << 20)
 
 
@@ -39,7 +42,7 @@ def test_rows_come_with_their_columns_and_types(runner, database):
     assert result.columns == ("id", "title", "price", "photo")
     assert result.rows == [(3, "名 3", 0.75, b"\x03")]
     assert not result.truncated
-    assert 0 < result.seconds < 1
+    assert result.seconds > 0
 
 
 def test_text_that_is_not_utf8_is_read(runner, database):
@@ -80,10 +83,9 @@ HANG = "SELECT instr(replace(hex(zeroblob(4000000)), '0', 'a'), replace(hex(zero
 
 @pytest.mark.parametrize("sql", [SLOW, JOIN, HANG], ids=["recursion", "cross join", "inside one step"])
 def test_a_query_that_does_not_end_is_stopped_and_the_next_one_runs(runner, database, sql):
-    start = time.monotonic()
     result = runner.run(database, sql)
     assert result.timed_out, result
-    assert time.monotonic() - start < 3
+    assert result.seconds < FAR
     assert runner.run(database, "SELECT 1").rows == [(1,)]
 
 
@@ -172,14 +174,13 @@ def test_threads_share_a_pool_and_each_gets_its_own_answer(database):
 
 @pytest.mark.parametrize("sql", [SLOW, HANG], ids=["recursion", "inside one step"])
 def test_a_query_is_stopped_from_another_thread_and_the_next_one_runs(database, sql):
-    with Runner(Limits(seconds=30)) as runner:
+    with Runner(Limits(seconds=300)) as runner:
         runner.run(database, "SELECT 1")
         stop = threading.Event()
         threading.Timer(0.2, stop.set).start()
-        start = time.monotonic()
         result = runner.run(database, sql, stop=stop)
         assert result.stopped and result.error.startswith("stopped: "), result
-        assert time.monotonic() - start < 3
+        assert result.seconds < FAR
         assert runner.run(database, "SELECT 1", stop=threading.Event()).rows == [(1,)]
 
 
@@ -228,6 +229,63 @@ def test_processes_end_with_the_runner(database):
         runner.run(database, "SELECT 1")
         process = runner._workers[0]._process
     assert process.poll() is not None
+
+
+def test_closing_ends_what_runs_and_what_waits_and_starts_nothing(database):
+    runner = Runner(Limits(seconds=300))
+    runner.run(database, "SELECT 1")
+    results = {}
+    threads = [
+        threading.Thread(target=lambda sql=sql: results.update({sql: runner.run(database, sql)}))
+        for sql in (SLOW, "SELECT 1")
+    ]
+    threads[0].start()
+    end = time.monotonic() + FAR
+    while runner._idle and time.monotonic() < end:
+        time.sleep(0.01)
+    threads[1].start()
+    time.sleep(0.2)
+    runner.close()
+    for thread in threads:
+        thread.join(FAR)
+    assert {sql: result.error for sql, result in results.items()} == {
+        SLOW: "unavailable: the runner was closed",
+        "SELECT 1": "unavailable: the runner was closed",
+    }
+    assert runner.run(database, "SELECT 2").unavailable
+    assert runner._workers[0]._process is None
+
+
+def test_a_process_that_cannot_be_started_is_in_the_result(database, monkeypatch):
+    with Runner(SHORT) as runner:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(database.parent / "no-python"))
+            result = runner.run(database, "SELECT 1")
+        assert result.error.startswith("unavailable: the process for the query cannot be started (")
+        assert "\n" not in result.error
+        assert runner.run(database, "SELECT 1").rows == [(1,)]
+
+
+def test_writing_to_a_process_that_is_gone_is_an_error_however_the_system_calls_it(database):
+    """Windows says EINVAL, not EPIPE."""
+
+    class Gone:
+        def __init__(self, stream):
+            self._stream = stream
+
+        def write(self, data):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+        def close(self):
+            self._stream.close()
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    with Runner(SHORT) as runner:
+        runner.run(database, "SELECT 1")
+        process = runner._workers[0]._process
+        process.stdin = Gone(process.stdin)
+        assert "died" in runner.run(database, "SELECT 1").error
+        assert runner.run(database, "SELECT 1").rows == [(1,)]
 
 
 def test_the_worker_imports_the_standard_library_alone():

@@ -94,7 +94,10 @@ class Execution(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections and processes."""
+        """Let go of connections and processes.
+
+        On a file a query that runs or waits ends with ``unavailable: …``, and so does every later one.
+        """
         ...
 
 
@@ -128,9 +131,9 @@ class Runner:
             self._turns.leave()
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes; nothing is started from now on."""
         for each in self._workers:
-            each.stop()
+            each.close()
 
     def __enter__(self) -> Runner:
         return self
@@ -146,25 +149,36 @@ def _say_that_values_are_unlimited() -> None:
     )
 
 
+_CLOSED = "unavailable: the runner was closed"
+
+
 class _Worker:
     """One process, started when it is first needed and again after it was killed."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._changing = threading.RLock()
 
     def run(self, database: Path, sql: str, stop: threading.Event | None) -> Result:
         limits = self._limits
-        process = self._running()
+        try:
+            process = self._running()
+        except OSError as failure:
+            return Result(error=f"unavailable: the process for the query cannot be started ({failure.strerror})")
+        if process is None:
+            return Result(error=_CLOSED)
         assert process.stdin is not None and process.stdout is not None
+        request = marshal.dumps((str(database), sql, limits.seconds, limits.rows, limits.bytes))
         start = time.monotonic()
         watch = Watch(limits.seconds, stop, [process.kill])
         reply = None
         try:
-            request = (str(database), sql, limits.seconds, limits.rows, limits.bytes)
-            worker.write_frame(process.stdin, marshal.dumps(request))
+            worker.write_frame(process.stdin, request)
             reply = worker.read_frame(process.stdout)
-        except (BrokenPipeError, ConnectionResetError):
+        # OSError: the process is gone, a broken pipe or, on Windows, EINVAL. ValueError: close() closed its pipes.
+        except (OSError, ValueError):
             pass
         finally:
             ended = watch.finish()
@@ -177,31 +191,44 @@ class _Worker:
         seconds = time.monotonic() - start
         if ended:
             return Result(seconds=seconds, error=ended)
+        if self._closed:
+            return Result(seconds=seconds, error=_CLOSED)
         if process.returncode == worker.OUT_OF_MEMORY:
             return Result(seconds=seconds, error="memory: the result needs more memory than it may have")
         return Result(seconds=seconds, error=f"the process that ran the query died (status {process.returncode})")
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self.stop()
-            self._process = subprocess.Popen(
-                # Isolated and without site-packages: it starts faster, and nothing of the user's is imported.
-                [sys.executable, "-I", "-S", worker.__file__, str(self._limits.memory)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        return self._process
+    def _running(self) -> subprocess.Popen[bytes] | None:
+        """The process, started where there is none; None after :meth:`close`."""
+        with self._changing:
+            if self._closed:
+                return None
+            if self._process is None or self._process.poll() is not None:
+                self.stop()
+                self._process = subprocess.Popen(
+                    # Isolated and without site-packages: it starts faster, and nothing of the user's is imported.
+                    [sys.executable, "-I", "-S", worker.__file__, str(self._limits.memory)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+            return self._process
+
+    def close(self) -> None:
+        """End the process, the query in it too, and start no other."""
+        with self._changing:
+            self._closed = True
+        self.stop()
 
     def stop(self) -> None:
-        process, self._process = self._process, None
+        with self._changing:
+            process, self._process = self._process, None
         if process is None:
             return
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
+                with contextlib.suppress(OSError):
                     stream.close()
 
 
