@@ -148,7 +148,8 @@ def _announce(host: str, port: int, model: str, databases: list[LiveDatabase]) -
     for database in databases:
         known = database.known.database
         chosen = ", chosen for each question" if database.linked else ""
-        lines.append(f"database  {database.name} ({database.dialect}, {len(known.tables)} tables{chosen})")
+        tables = "1 table" if len(known.tables) == 1 else f"{len(known.tables)} tables"
+        lines.append(f"database  {database.name} ({database.dialect}, {tables}{chosen})")
     if not databases:
         lines.append("database  none; requests bring their schema (--enable-mschema connects those of the config)")
     lines += [f"page      http://{shown}:{port}/", f"API       http://{shown}:{port}/openapi.json", "Ctrl-C stops."]

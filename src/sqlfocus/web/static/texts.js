@@ -17,7 +17,7 @@ export const TEXTS = {
     "schema.refresh": "Read the schema again",
     "schema.none": "Nothing fits.",
     "schema.empty": "The database has no tables.",
-    "schema.read": "{tables} tables, read at {time}",
+    "schema.read": "Tables: {tables}, read at {time}",
     "schema.linked": "Too large for one prompt: tables are chosen for each question.",
     "schema.warnings": "{count} could not be read",
     "schema.changed": "The schema has changed and is read anew.",
