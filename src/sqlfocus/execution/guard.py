@@ -69,6 +69,12 @@ SYSTEM_SCHEMAS = {
 }
 SYSTEM_TABLES = {"sqlite": ("sqlite_", "pragma_", "dbstat", "fts3tokenize"), "mysql": (), "postgres": ("pg_",)}
 """How the names of system tables begin, where they can be read without naming their schema."""
+SESSION_WORDS = {
+    "sqlite": frozenset[str](),
+    "mysql": frozenset({"current_role"}),
+    "postgres": frozenset({"user", "current_role", "system_user"}),
+}
+"""What tells of the session without brackets, and looks to sqlglot like a column."""
 
 
 def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None) -> Permit:
@@ -164,6 +170,13 @@ def _functions_are_known(tree: exp.Expr, dialect: str) -> Iterator[str]:
             yield f"the function {name[:40]} is not on the list of functions allowed in {dialect}"
 
 
+def _columns_are_no_session_words(tree: exp.Expr, dialect: str) -> Iterator[str]:
+    for column in tree.find_all(exp.Column):
+        bare = len(column.parts) == 1 and not column.this.args.get("quoted")
+        if bare and (name := column.name.lower()) in SESSION_WORDS[dialect]:
+            yield f"{name} tells of the session; a column of that name is written in quotes or after its table's"
+
+
 def _tables_are_names(tree: exp.Expr, dialect: str) -> Iterator[str]:
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
@@ -193,6 +206,7 @@ RULES: tuple[Callable[[exp.Expr, str], Iterator[str]], ...] = (
     _root_is_a_query,
     _nodes_are_known,
     _functions_are_known,
+    _columns_are_no_session_words,
     _tables_are_names,
     _tables_are_the_users,
     _dual_stands_alone,
