@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy
 
 from sqlfocus.errors import UserError
+from sqlfocus.execution import streams
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, open_runner
 from sqlfocus.schema.connect import connect, open_engine
@@ -249,6 +250,20 @@ def test_a_server_that_is_silent_from_the_start_is_left(mariadb_url):
         engine, _ = open_engine(url.set(port=wire.port).render_as_string(hide_password=False), silence_seconds=1)
         with pytest.raises(UserError, match="cannot connect"):
             connect(engine)
+
+
+@pytest.mark.server
+def test_hanging_up_late_ends_no_other_connection(server):
+    runner, _ = server
+    first = runner._connection()
+    number = first.fileno() if runner.dialect == "postgres" else first._sock.fileno()
+    with streams.wire(first, runner.dialect) as wire:
+        first.close()
+        with closing(runner._connection()) as second, second.cursor() as cursor:
+            assert number == (second.fileno() if runner.dialect == "postgres" else second._sock.fileno())
+            streams.hang_up(wire)
+            cursor.execute("SELECT 1")
+            assert tuple(cursor.fetchone()) == (1,)
 
 
 @pytest.mark.server

@@ -11,6 +11,7 @@ that can do no more than SELECT, which does.
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -62,8 +63,8 @@ class ServerRunner:
                 connection = self._connection()
             except self._errors as failure:
                 return Result(seconds=time.monotonic() - start, error=self._unavailable(failure))
-            with contextlib.closing(connection):
-                result = self._run(connection, sql, stop)
+            with contextlib.closing(connection), streams.wire(connection, self.dialect) as wire:
+                result = self._run(connection, wire, sql, stop)
         except self._errors as failure:
             result = Result(error=self._explain(failure))
         finally:
@@ -81,12 +82,9 @@ class ServerRunner:
         pooled.detach()
         return driver
 
-    def _run(self, connection: Any, sql: str, stop: threading.Event | None) -> Result:
-        watch = Watch(
-            self._limits.seconds,
-            stop,
-            [lambda: self._cancel(connection), lambda: streams.hang_up(connection, self.dialect)],
-        )
+    def _run(self, connection: Any, wire: socket.socket, sql: str, stop: threading.Event | None) -> Result:
+        ends = [lambda: self._cancel(connection), lambda: streams.hang_up(wire)]
+        watch = Watch(self._limits.seconds, stop, ends)
         failure: BaseException | None = None
         result = Result()
         try:

@@ -52,12 +52,19 @@ def mysql(connection: Any, sql: str, most: int) -> Generator[tuple[Any, ...]]:
             cursor._result.unbuffered_active = False
 
 
-def hang_up(connection: Any, dialect: str) -> None:
+def wire(connection: Any, dialect: str) -> socket.socket:
+    """A second handle on an open connection's socket, for :func:`hang_up`; the caller closes it.
+
+    The connection's own number may be another connection's by the time that it is hung up.
+    """
+    number = connection.fileno() if dialect == "postgres" else connection._sock.fileno()
+    return socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM)
+
+
+def hang_up(wire: socket.socket) -> None:
     """End a connection whose server does not answer, under the hands of the thread that waits for it."""
-    with contextlib.suppress(Exception):
-        number = connection.fileno() if dialect == "postgres" else connection._sock.fileno()
-        with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as same:
-            same.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 def is_lost(connection: Any, dialect: str) -> bool:
