@@ -1,6 +1,6 @@
 """The service under load: many questions at a time for a minute, each with a marker of its own.
 
-    python benchmarks/service.py [--model MODEL] [--database FILE] [--clients 200] [--seconds 60] [--quick] [--json FILE]
+    python benchmarks/service.py [--model MODEL] [--database FILE] [--clients 200] [--seconds 60] [--quick] [--json F]
 
 Starts ``python -m app`` on a free port over a SQLite database (the sample database, unless one is named) and asks it
 from so many threads, each over a connection of its own, one question after the other. Every question names a value that
