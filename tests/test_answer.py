@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from sqlfocus.answer import Request, answer, answer_all, answer_with_repair, finish
+from sqlfocus.answer import Request, answer_with_repair, complete_all, finish
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.execution.runner import Limits, Result, open_runner
 from sqlfocus.inference.engine import Completion
@@ -48,10 +48,14 @@ def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop
         "SELECT count(*) FROM item",
     )
     done = {}
-    requests = [Request(f"question {n}", "【DB_ID】 shop", run=shop.run) for n in range(5)]
-    answers = answer_all(engine, template_named("schema-first"), requests, on_done=done.__setitem__)
-    assert [each.question for each in answers] == [f"question {n}" for n in range(5)]
-    assert [done[place] for place in range(5)] == answers
+    template = template_named("schema-first")
+    prompts = [template.prompt(schema="【DB_ID】 shop", question=f"question {n}") for n in range(5)]
+
+    def tell(place, written):
+        done[place] = finish(f"question {place}", written[0].text, run=shop.run)
+
+    complete_all(engine, prompts, tell, max_new_tokens=256, databases=[None] * 5)
+    answers = [done[place] for place in range(5)]
     assert engine.prompts[0].user.endswith("question 0")
 
     first, prose, delete, broken, last = answers
@@ -68,7 +72,7 @@ def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop
 def test_the_prompt_carries_evidence_and_dialect():
     engine = Recorded("SELECT 1")
     request = Request("How many?", "【DB_ID】 shop", evidence="count rows", dialect="postgres")
-    given = answer(engine, template_named("schema-first"), request)
+    given = answer_with_repair(engine, template_named("schema-first"), request).answer
     assert "PostgreSQL" in engine.prompts[0].system
     assert "count rows" in engine.prompts[0].user
     assert given.permit.allowed
@@ -113,10 +117,10 @@ def test_what_the_guard_wrote_is_what_runs():
 def test_what_most_candidates_return_is_answered(shop, written, chosen):
     engine = Recorded(*written)
     request = Request("How many?", "【DB_ID】 shop", run=shop.run)
-    given = answer(engine, template_named("schema-first"), request, candidates=3)
-    assert given.sql == chosen
+    trace = answer_with_repair(engine, template_named("schema-first"), request, candidates=3)
+    assert trace.answer.sql == trace.attempts[0].sql == chosen
     assert engine.temperatures == [0.0, 0.7, 0.7]
-    assert len(engine.prompts) == 3
+    assert len(engine.prompts) == 3 * len(trace.attempts)
 
 
 class Retold(Recorded):

@@ -85,13 +85,6 @@ TEMPERATURE = 0.7
 """At which candidates besides the greedy one are drawn."""
 
 
-def answer(
-    engine: Engine, template: PromptTemplate, request: Request, *, max_new_tokens: int = 256, candidates: int = 1
-) -> Answer:
-    """Answer one question; see :func:`answer_all`."""
-    return answer_all(engine, template, [request], max_new_tokens=max_new_tokens, candidates=candidates)[0]
-
-
 REPAIR = "{fault}\nWrite the corrected {dialect} query. Reply with the SQL only."
 """What the model is told of a faulty answer."""
 
@@ -110,6 +103,9 @@ def answer_with_repair(
     stop: threading.Event | None = None,
 ) -> Trace:
     """Answer one question; an answer that is faulty or finds nothing is asked for once more.
+
+    With several ``candidates`` a question gets so many answers, the greedy one and others that are drawn, and what
+    they say when they are run decides between them (:func:`choose`).
 
     A faulty answer goes back to the model with what is wrong with it. Where it finds nothing and the request has a
     ``hint``, the question is asked again with that: models that were not trained on hints answer as well without
@@ -170,35 +166,6 @@ def _attempt(
         stop=stop,
     )
     return answers[0]
-
-
-def answer_all(
-    engine: Engine,
-    template: PromptTemplate,
-    requests: Sequence[Request],
-    *,
-    max_new_tokens: int = 256,
-    candidates: int = 1,
-    on_done: Callable[[int, Answer], None] | None = None,
-) -> list[Answer]:
-    """Answer questions, in their order. What goes wrong with a question is in its answer and stops no other.
-
-    With several ``candidates`` a question gets so many answers, the greedy one and others that are drawn, and what
-    they say when they are run decides between them (:func:`choose`).
-
-    ``on_done`` is called with each question's place and answer, as soon as it is answered.
-    """
-    prompts = [_prompt(template, request) for request in requests]
-    answers: dict[int, Answer] = {}
-
-    def done(place: int, completions: Sequence[Completion]) -> None:
-        answers[place] = _chosen(requests[place], completions)
-        if on_done is not None:
-            on_done(place, answers[place])
-
-    databases = [request.held_to for request in requests]
-    complete_all(engine, prompts, done, max_new_tokens=max_new_tokens, databases=databases, candidates=candidates)
-    return [answers[place] for place in range(len(requests))]
 
 
 def _prompt(template: PromptTemplate, request: Request) -> Prompt:

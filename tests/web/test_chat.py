@@ -25,7 +25,6 @@ def served(farm, tmp_path_factory):
     review = tmp_path_factory.mktemp("chat") / "review.jsonl"
     with services.running(engine, template, review_file=review) as (service, app):
         # As serve() does it.
-        service.engine.start()
         most = 4 * app.config["MAX_CONTENT_LENGTH"]
         server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8, max_request_body_size=most)
         thread = threading.Thread(target=server.run, daemon=True)

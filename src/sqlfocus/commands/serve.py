@@ -104,7 +104,6 @@ def run(args: argparse.Namespace) -> int:
             prompt_template=args.prompt_template,
             save_prefixes=True,
         )
-        engine.start()
         service = Service(
             *(engine, template, Catalog(databases)),
             most_at_a_time=args.queue,

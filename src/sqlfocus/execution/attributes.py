@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from sqlfocus.schema.mschema import Table
 
-_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def attribute_called(tree: exp.Expr, known: Mapping[int, Table], defined: Mapping[int, exp.CTE]) -> str:
@@ -28,7 +28,7 @@ def attribute_called(tree: exp.Expr, known: Mapping[int, Table], defined: Mappin
         if column.args.get("table") is not None and not isinstance(column.this, exp.Star):
             for source in _meant(column):
                 if _folded(column.this) not in sources.columns(source):
-                    return f"{_short(column.table)} has no column {_short(column.name)}"
+                    return f"{short(column.table)} has no column {short(column.name)}"
     return ""
 
 
@@ -147,8 +147,9 @@ def _name_given(output: exp.Expr) -> str:
 
 
 def _folded(identifier: exp.Expr) -> str:
-    return identifier.name if identifier.args.get("quoted") else identifier.name.translate(_ASCII_LOWER)
+    return identifier.name if identifier.args.get("quoted") else identifier.name.translate(ASCII_LOWER)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A name as a message shows it: on one line, not too long."""
     return " ".join(name.split())[:40]

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from sqlfocus.execution.attributes import attribute_called
+from sqlfocus.execution.attributes import ASCII_LOWER, attribute_called, short
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.mschema import Table as KnownTable
 
 MOST_NAMES = 8
 """How many of a database's tables a refusal names."""
-_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def write_in_as_subquery(tree: exp.Expr) -> None:
@@ -79,17 +78,17 @@ def bind(tree: exp.Expr, dialect: str, database: Database) -> str:
     for table in list(tables_read(tree, dialect)):
         known = None if table.catalog else _find(table, dialect, database)
         if known is None:
-            return f"there is no table {_short(written(table))}; there are {_names(database)}"
+            return f"there is no table {short(written(table))}; there are {_names(database)}"
         found[id(table)] = known
         if dialect == "mysql":
             _write_exactly(table, known, database)
             if not table.db and _is_defined(table, dialect):
-                return f"{_short(table.name)} is a table and the name of a WITH; give the WITH another name"
+                return f"{short(table.name)} is a table and the name of a WITH; give the WITH another name"
         if dialect != "sqlite" and known.schema and not table.db:
             table.set("db", exp.to_identifier(known.schema, quoted=True))
         elif dialect == "postgres" and table.db and not known.schema:
             if _is_defined(table, dialect):
-                return f"{_short(table.name)} is a table and the name of a WITH; give the WITH another name"
+                return f"{short(table.name)} is a table and the name of a WITH; give the WITH another name"
             _take_schema_away(tree, table)
     if dialect != "postgres":
         return ""
@@ -160,13 +159,13 @@ def _folded(identifier: exp.Identifier, dialect: str) -> str:
     """A name as the dialect looks it up: PostgreSQL folds what has no quotes, the others compare without case."""
     if dialect == "postgres" and identifier.quoted:
         return identifier.name
-    return identifier.name.lower() if dialect == "mysql" else identifier.name.translate(_ASCII_LOWER)
+    return identifier.name.lower() if dialect == "mysql" else identifier.name.translate(ASCII_LOWER)
 
 
 def _as_stored(name: str, dialect: str) -> str:
     if dialect == "postgres":
         return name
-    return name.lower() if dialect == "mysql" else name.translate(_ASCII_LOWER)
+    return name.lower() if dialect == "mysql" else name.translate(ASCII_LOWER)
 
 
 def _defined_name(identifier: exp.Identifier, dialect: str) -> str:
@@ -185,8 +184,4 @@ def _take_schema_away(tree: exp.Expr, table: exp.Table) -> None:
 def _names(database: Database) -> str:
     names = [".".join(filter(None, (table.schema, table.name))) for table in database.tables]
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(_short(name) for name in names[:MOST_NAMES]) + more
-
-
-def _short(name: str) -> str:
-    return " ".join(name.split())[:40]
+    return ", ".join(short(name) for name in names[:MOST_NAMES]) + more

@@ -186,7 +186,7 @@ class Scheduler:
         self._active: list[Job] = []
         self._free = list(range(network.slots))[::-1]
         self._changed = threading.Condition()
-        self._driving = False
+        self._driving = self._started = False
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Return when the jobs are done; whoever else's are under way go on beside them.
@@ -222,6 +222,9 @@ class Scheduler:
     def start(self) -> None:
         """Let a thread of the scheduler's own drive from now on, for as long as the process lives."""
         with self._changed:
+            if self._started:
+                return
+            self._started = True
             self._changed.wait_for(lambda: not self._driving)
             self._driving = True
         threading.Thread(target=self._drive_on, name="model", daemon=True).start()

@@ -64,6 +64,7 @@ class Service:
         constrained: bool = True,
         max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> None:
+        engine.start()
         self.engine = engine
         self.template = template
         self.catalog = catalog or Catalog()
