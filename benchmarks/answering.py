@@ -40,8 +40,9 @@ from sqlfocus.inference.chat import end_token, read_prompt
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.transformers import TransformersEngine
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models.loading import load_model
-from sqlfocus.models.record import max_values
+from sqlfocus.models.named import max_values
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
 
@@ -135,7 +136,8 @@ class Generating:
     """transformers' own way: the whole prompt, then a token a step."""
 
     def __init__(self, name: str) -> None:
-        self.model, self.tokenizer, _ = load_model(name)
+        self.model, tokenizer, _ = load_model(name)
+        self.tokenizer = TransformersTokenizer(tokenizer)
         self.end = end_token(self.tokenizer)
 
     def answer(self, prompt: Prompt) -> list[int]:
@@ -182,7 +184,7 @@ def one_by_one(
         lengths.append(len(tokens))
         took, (free,) = seconds(lambda one=one: asked.complete(plain, [one], free=True))
         times["free"].append(took)
-        same += free == engine.tokenizer.decode(tokens, skip_special_tokens=True)
+        same += free == engine.tokenizer.text(tokens)
         took, (slow,) = seconds(lambda one=one: asked.complete(plain, [one]))
         times["plain"].append(took)
         times["new"].append(seconds(lambda one=one: asked.complete(new, [one]))[0])

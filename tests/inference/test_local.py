@@ -15,6 +15,7 @@ from sqlfocus.inference.engine import TooLong
 from sqlfocus.inference.prefixes import PrefixFolder
 from sqlfocus.inference.scheduler import CLOSING, PIECE
 from sqlfocus.inference.transformers import IDLE_TOKENS, TransformersEngine
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models import attention
 from sqlfocus.schema.text import read_schema_text
 
@@ -27,7 +28,7 @@ def model(tiny_model):
     made = LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, vocab_size=len(tokenizer))).eval()
     for parameter in made.parameters():
         parameter.data *= 4  # so that answers differ
-    return made, tokenizer
+    return made, TransformersTokenizer(tokenizer)
 
 
 def engine(model, **options):
@@ -51,7 +52,7 @@ def plain(model, prompt, count, choose=None):
 
 
 def text(model, tokens):
-    return model[1].decode(tokens, skip_special_tokens=True)
+    return model[1].text(tokens)
 
 
 def test_what_a_prompt_shares_ends_before_the_question(model):
@@ -60,8 +61,8 @@ def test_what_a_prompt_shares_ends_before_the_question(model):
     assert [read_prompt(tokenizer, one)[1] for one in prompts(schema())] == [shared] * len(QUESTIONS)
     others = [read_prompt(tokenizer, one)[0] for one in prompts(schema())[1:]]
     assert all(other[:shared] == first[:shared] for other in others)
-    assert "amount_in_kroner:REAL" in tokenizer.decode(first[:shared])
-    assert "Question" not in tokenizer.decode(first[:shared])
+    assert "amount_in_kroner:REAL" in tokenizer.text(first[:shared])
+    assert "Question" not in tokenizer.text(first[:shared])
     xiyan = template_named("xiyan").prompt(schema=schema(), question="How many?")
     assert read_prompt(tokenizer, xiyan) == (prompt_ids(tokenizer, xiyan), 0)
 

@@ -7,6 +7,7 @@ from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.transformers import TransformersEngine, best
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models import attention
 from sqlfocus.models.loading import load_model
 from sqlfocus.models.record import ModelRecord
@@ -32,7 +33,7 @@ def prompts():
 def engine(smollm2):
     # In bfloat16 a batch rounds otherwise than a row, and an answer may turn on that.
     model, tokenizer, _ = load_model(str(smollm2), dtype=torch.float32)
-    return TransformersEngine(model, tokenizer, name="SmolLM2", batch_size=3)
+    return TransformersEngine(model, TransformersTokenizer(tokenizer), name="SmolLM2", batch_size=3)
 
 
 @pytest.mark.model
@@ -49,7 +50,7 @@ def test_batches_with_a_shared_prefix_give_what_generate_gives_one_by_one(engine
             pad_token_id=engine.end,
         )[0, ids.shape[1] :].tolist()
         finished = output[-1] == engine.end
-        assert completion.text == engine.tokenizer.decode(output, skip_special_tokens=True)
+        assert completion.text == engine.tokenizer.text(output)
         assert (completion.finished, completion.tokens) == (finished, len(output))
 
 
@@ -62,7 +63,7 @@ def test_rows_that_end_early_leave_the_batch_and_change_nothing(kind, tiny_model
     model = LlamaForCausalLM(LlamaConfig(**shape)) if kind == "llama" else Qwen2ForCausalLM(Qwen2Config(**shape))
     for parameter in model.parameters():
         parameter.data *= 4  # so that answers differ
-    engine = TransformersEngine(model.eval(), tokenizer, name=kind, batch_size=8)
+    engine = TransformersEngine(model.eval(), TransformersTokenizer(tokenizer), name=kind, batch_size=8)
     expected = [one_by_one(engine, prompt, 20) for prompt in prompts()]
     # A token that some answers have early, some late and some not at all.
     engine.scheduler.end = engine.end = max(
@@ -99,7 +100,7 @@ def test_progress_counts_every_prompt(engine):
 
 @pytest.mark.model
 def test_the_system_message_is_the_prompts_own(engine):
-    text = engine.tokenizer.decode(prompt_ids(engine.tokenizer, Prompt("Be brief.", "Hello")))
+    text = engine.tokenizer.tokenizer.decode(prompt_ids(engine.tokenizer, Prompt("Be brief.", "Hello")))
     assert text.count("<|im_start|>system") == 1
     assert "Be brief." in text
     assert text.endswith("<|im_start|>assistant\n")
@@ -107,7 +108,7 @@ def test_the_system_message_is_the_prompts_own(engine):
 
 @pytest.mark.model
 def test_the_end_token_is_the_chat_templates(engine):
-    assert engine.tokenizer.decode([end_token(engine.tokenizer)]) == "<|im_end|>"
+    assert engine.tokenizer.tokenizer.decode([end_token(engine.tokenizer)]) == "<|im_end|>"
 
 
 def test_no_prompts_no_completions(tiny_model):

@@ -5,7 +5,8 @@ import torch
 
 from sqlfocus.errors import UserError
 from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer
-from sqlfocus.models.record import ModelRecord, max_values, read_record
+from sqlfocus.models.named import max_values
+from sqlfocus.models.record import ModelRecord, read_record
 
 TEXT = (
     "The history of science is the study of the development of science, including both the natural and social "

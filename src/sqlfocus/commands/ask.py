@@ -8,6 +8,7 @@ from typing import Any
 
 ENGINE_HELP = "what runs the model: a GGUF file llama.cpp, where it is installed, else transformers (%(default)s)"
 
+VALUES_HELP = "sample values a column's schema line shows at most (as in the model's training, else 3)"
 CANDIDATES_HELP = "write so many answers, run them, and take the shortest of those that most agree with (%(default)s)"
 
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evidence", default="", help="a hint that the question needs")
     parser.add_argument("--schema", help="which schema of the database (PostgreSQL, MySQL)")
     parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--max_values", type=int, metavar="N", help=VALUES_HELP)
     parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
     parser.add_argument("--free", action="store_true", help="let the model write what it will, not only valid SQL")
     parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
@@ -33,14 +35,14 @@ def run(args: argparse.Namespace) -> int:
     from sqlfocus.errors import UserError
     from sqlfocus.evaluation.report import layout
     from sqlfocus.execution.runner import open_runner
-    from sqlfocus.models.record import max_values
+    from sqlfocus.models.named import max_values
     from sqlfocus.schema.database import read_database
 
     if not args.question.strip():
         raise UserError("the question is empty")
     if args.candidates < 1:
         raise UserError(f"--candidates {args.candidates}: it has to be at least 1")
-    database = read_database(args.database, schema=args.schema, max_values=max_values(args.model))
+    database = read_database(args.database, schema=args.schema, max_values=max_values(args.model, args.max_values))
     for warning in database.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     from sqlfocus.inference.loading import load_engine

@@ -17,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     from sqlfocus.demo.chain import run_demo
+    from sqlfocus.models.installed import need_training
 
+    need_training("sqlfocus demo")
     run_demo(args.folder, model=args.model, count=args.count, epochs=args.epochs)
     return 0

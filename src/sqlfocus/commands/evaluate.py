@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlfocus.commands.ask import CANDIDATES_HELP, ENGINE_HELP
+from sqlfocus.commands.ask import CANDIDATES_HELP, ENGINE_HELP, VALUES_HELP
 
 if TYPE_CHECKING:
     from sqlfocus.corpus.example import Example
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exclude_databases", nargs="+", default=[], metavar="DB_ID", help="leave their questions out")
     parser.add_argument("--rule", choices=("spider", "bird"), default="spider", help="when two results are equal")
     parser.add_argument("--prompt_template", help="how a base model is asked (default: schema-first)")
+    parser.add_argument("--max_values", type=int, metavar="N", help=VALUES_HELP)
     parser.add_argument(
         "--schema_dir",
         type=Path,
@@ -91,16 +92,17 @@ def _models(args: argparse.Namespace) -> list[Evaluation]:
         return []
     from sqlfocus.corpus.example import read_examples
     from sqlfocus.evaluation.evaluate import database_file
+    from sqlfocus.evaluation.questions import schema_folder, spread
     from sqlfocus.evaluation.saved import write_predictions
     from sqlfocus.evaluation.score import Evaluation
 
     read = read_examples(args.data)
     examples = [one for one in read if one.db_id not in args.exclude_databases]
     excluded = len(read) - len(examples)
-    examples = _spread(examples, args.limit)
+    examples = spread(examples, args.limit)
     for db_id in {example.db_id for example in examples}:
         database_file(args.databases, db_id)  # what is missing is said before a model is loaded
-    folder = _schema_dir(args)
+    folder = schema_folder(args.data, args.schema_dir)
     output = args.output or Path("output/predictions.jsonl")
     evaluations: list[Evaluation] = []
     try:
@@ -120,14 +122,16 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
     from tqdm import tqdm
 
     from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
+    from sqlfocus.evaluation.questions import schema_reader
     from sqlfocus.inference.loading import load_engine
+    from sqlfocus.models.named import max_values
 
     model = evaluation.model
     engine, template = load_engine(
         model, engine=args.engine, prompt_template=args.prompt_template, hub=args.hub, batch_size=args.batch_size
     )
     with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
-        schema_of = _schemas(args, model, schema_dir)
+        schema_of = schema_reader(args.databases, schema_dir, max_values=max_values(model, args.max_values))
         predict = engine_predictor(
             *(engine, template, schema_of),
             constrained=not args.free,
@@ -164,41 +168,6 @@ def _saved(args: argparse.Namespace) -> list[Evaluation]:
     if evaluations and args.output is not None and not args.model:
         write_predictions(args.output, evaluations)
     return evaluations
-
-
-def _spread(examples: list[Example], limit: int | None) -> list[Example]:
-    if limit is None or limit >= len(examples):
-        return examples
-    return [examples[place * len(examples) // limit] for place in range(limit)]
-
-
-def _schema_dir(args: argparse.Namespace) -> Path | None:
-    """The folder of schema texts, None where they are read from the databases; which way was taken is said."""
-    beside: Path = args.data.parent / "schemas"
-    folder: Path | None = args.schema_dir or (beside if beside.is_dir() else None)
-    sys.stderr.write(f"Schema texts: {folder or 'read from the databases'}\n")
-    return folder
-
-
-def _schemas(args: argparse.Namespace, model: str, folder: Path | None) -> Callable[[str], str]:
-    """How to get the schema text of a database for ``model``."""
-    import functools
-
-    from sqlfocus.evaluation.evaluate import database_file
-    from sqlfocus.models.record import max_values
-
-    @functools.cache
-    def schema_of(db_id: str) -> str:
-        if folder is not None:
-            from sqlfocus.training.dataset import read_schema
-
-            return read_schema(folder, db_id)
-        from sqlfocus.schema.database import read_database
-
-        file = database_file(args.databases, db_id)
-        return read_database(str(file), max_values=max_values(model)).mschema()
-
-    return schema_of
 
 
 def _note(model: str, args: argparse.Namespace, evaluation: Evaluation) -> None:

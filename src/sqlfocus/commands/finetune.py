@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlfocus.errors import UserError
+from sqlfocus.models.installed import need_training
 
 if TYPE_CHECKING:
     from sqlfocus.training.arguments import FinetuneArguments
@@ -15,8 +16,9 @@ def parse(words: list[str], *, prog: str, description: str = "Fine-tune a model 
     """Parse the flags.
 
     Raises:
-        UserError: values that transformers' own checks refuse.
+        UserError: values that transformers' own checks refuse, or it is not installed.
     """
+    need_training(prog)
     from transformers import HfArgumentParser
 
     from sqlfocus.training.arguments import FinetuneArguments

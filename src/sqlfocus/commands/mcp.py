@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlfocus.commands.ask import VALUES_HELP
+
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "server's /v1 (none: the client's own model writes the SQL)",
     )
     parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--max_values", type=int, metavar="N", help=VALUES_HELP)
     parser.add_argument(
         "--transport",
         choices=("stdio", "http"),
@@ -57,17 +60,18 @@ def run(args: argparse.Namespace) -> int:
         from sqlfocus.web.mcp import MOST_SCHEMA_CHARACTERS, limits, mcp_server
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'sql-focus-finetune[mcp]'") from error
-    from sqlfocus.models.record import max_values
+    from sqlfocus.models.named import max_values
     from sqlfocus.schema.linking import MOST_CHARACTERS
     from sqlfocus.web.config import read_config
     from sqlfocus.web.live import Catalog, LiveDatabase
     from sqlfocus.web.queries import Queries
 
     settings = [_settings(args.database)] if args.database else read_config(args.config)
+    shown = max_values(args.model or "", args.max_values)
     databases = [
         LiveDatabase(
             one,
-            max_values=max_values(args.model) if args.model else None,
+            max_values=shown,
             # The client's model reads more than one made for SQL does.
             most_characters=MOST_CHARACTERS if args.model else MOST_SCHEMA_CHARACTERS,
             limits=limits(args.rows),

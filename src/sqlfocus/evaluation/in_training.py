@@ -12,8 +12,9 @@ from sqlfocus.corpus.example import read_examples
 from sqlfocus.errors import UserError
 from sqlfocus.evaluation.evaluate import database_file, engine_predictor, evaluate
 from sqlfocus.inference.transformers import TransformersEngine
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
+from sqlfocus.schema.folder import read_schema
 from sqlfocus.schema.text import read_schema_text
-from sqlfocus.training.dataset import read_schema
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,7 +56,8 @@ def measure_on(
         tracker: Tracker,
         step: int,
     ) -> dict[str, float]:
-        engine = TransformersEngine(model, tokenizer, name="in training", batch_size=batch_size)
+        own = TransformersTokenizer(tokenizer)
+        engine = TransformersEngine(model, own, name="in training", batch_size=batch_size)
         predict = engine_predictor(engine, template, schema_of, constrained=constrained, max_new_tokens=128)
         measured = evaluate(examples, databases, predict)
         rows = [

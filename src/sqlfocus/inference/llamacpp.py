@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import sha256
+from sqlfocus.inference.llamacpp_tokenizer import LlamaCppTokenizer
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.prefixes import DEFAULT_BYTES, PrefixCache, PrefixFolder
 from sqlfocus.inference.scheduler import Feed, NoRoom
-from sqlfocus.models.dequantize import gguf_tokenizer
+from sqlfocus.inference.threads import threads
+from sqlfocus.models.gguf_file import read_gguf
 
 CONTEXT = 16384
 """Tokens of prefixes and branches together that are held at a time, unless told."""
@@ -33,6 +34,7 @@ PASS_TOKENS = 2048
 """Tokens of a pass at most; longer ones are split."""
 DRAFT_COST = 1 / 8
 """What a token more costs in a pass of a few, over a pass of one, on a CPU."""
+NOT_INSTALLED = "a GGUF file is run by llama-cpp-python: pip install 'sql-focus-finetune[gguf]'"
 
 
 def available() -> bool:
@@ -56,6 +58,7 @@ class LlamaCppNetwork:
         prefixes: the saved states in memory.
         folder: where they are saved for the next start, if anywhere.
         vocabulary: how many tokens the model knows.
+        vocabulary_handle: llama.cpp's own of them, good until :meth:`close`.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class LlamaCppNetwork:
         settings.n_batch = PASS_TOKENS
         settings.n_seq_max = slots + PREFIXES_HELD
         settings.kv_unified = True  # so that branches share their prefix's cells
-        settings.n_threads = settings.n_threads_batch = torch.get_num_threads()
+        settings.n_threads = settings.n_threads_batch = threads()
         settings.no_perf = True
         if not llama_cpp.llama_supports_gpu_offload():
             # On a CPU the kernel for flash attention takes each token by itself: 16 tokens behind 700 took 73 ms in
@@ -102,7 +105,8 @@ class LlamaCppNetwork:
             raise UserError(f"{path}: there is no memory for a context of {context} tokens")
         self.context = context
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model)))
+        self.vocabulary_handle: Any = llama_cpp.llama_model_get_vocab(self._model)
+        self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self.vocabulary_handle))
         self._batch = llama_cpp.llama_batch_init(PASS_TOKENS, 0, 1)
         self._held: dict[tuple[int, ...], _Held] = {}  # the least recently used first
         self._free = list(range(slots, slots + PREFIXES_HELD))
@@ -276,15 +280,19 @@ def llamacpp_engine(
     """An engine of a GGUF file; prefixes are saved in ``folder`` for the next start.
 
     Raises:
-        UserError: llama-cpp-python is not installed, or the file cannot be loaded.
+        UserError: llama-cpp-python is not installed, or the file cannot be loaded or holds no chat template.
     """
     if not available():
-        raise UserError("a GGUF file is run by llama-cpp-python: pip install 'sql-focus-finetune[gguf]'")
-    digest = sha256(path)
-    tokenizer = gguf_tokenizer(path, digest)
-    saved = None if folder is None else PrefixFolder(folder, f"llama.cpp {digest}", ending="state")
+        raise UserError(f"{path}: {NOT_INSTALLED}")
+    file = read_gguf(path)
+    saved = None if folder is None else PrefixFolder(folder, f"llama.cpp {sha256(path)}", ending="state")
     network = LlamaCppNetwork(path, slots=batch_size, context=context, folder=saved)
-    return LocalEngine(network, tokenizer, name=path.name, vocabulary=network.vocabulary, drafts=drafts)
+    try:
+        tokenizer = LlamaCppTokenizer(network.vocabulary_handle, file)
+        return LocalEngine(network, tokenizer, name=path.name, vocabulary=network.vocabulary, drafts=drafts)
+    except UserError:
+        network.close()
+        raise
 
 
 @functools.cache

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from sqlfocus.corpus.prompt import Prompt
 from sqlfocus.inference.chat import end_token, read_prompt
@@ -15,6 +14,7 @@ from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
 from sqlfocus.inference.drafts import Followers
 from sqlfocus.inference.engine import Completion, TooLong
 from sqlfocus.inference.scheduler import Job, Network, Scheduler
+from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
 DATABASES_KEPT = 64
@@ -29,7 +29,7 @@ class LocalEngine:
     """
 
     def __init__(
-        self, network: Network, tokenizer: PreTrainedTokenizerBase, *, name: str, vocabulary: int, drafts: bool = True
+        self, network: Network, tokenizer: Tokenizer, *, name: str, vocabulary: int, drafts: bool = True
     ) -> None:
         self.network = network
         self.tokenizer = tokenizer
@@ -132,9 +132,7 @@ class LocalEngine:
 
     def _text(self, job: Job) -> str:
         answer = job.answer[:-1] if job.answer and job.answer[-1] == self.end else job.answer
-        text = self.tokenizer.decode(answer, skip_special_tokens=True)
-        assert isinstance(text, str)
-        return text
+        return self.tokenizer.text(answer)
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -151,5 +149,5 @@ class LocalEngine:
         for name in names:
             for written in dict.fromkeys((name, name.lower())):
                 for before in (" ", ".", "("):
-                    followers.add(self.tokenizer(before + written, add_special_tokens=False)["input_ids"])
+                    followers.add(self.tokenizer.ids(before + written))
         return followers

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.prefixes import DEFAULT_BYTES, PrefixCache, PrefixFolder
 from sqlfocus.inference.scheduler import Feed
+from sqlfocus.inference.tokenizer import Tokenizer
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models.branches import Branches
-from sqlfocus.models.decoder import Decoder, PlainDecoder
+from sqlfocus.models.decoder import Decoder, PlainDecoder, can_decode
+from sqlfocus.models.loading import load_model
 from sqlfocus.models.prefix import NO_PREFIX, Prefix
+from sqlfocus.models.record import ModelRecord
 
 DRAFT_COSTS = {"cpu": 1 / 16, "cuda": 1 / 256}
 """What a token more costs in a pass of a few, over a pass of one."""
@@ -161,7 +169,7 @@ class TransformersEngine(LocalEngine):
     def __init__(
         self,
         model: PreTrainedModel | Decoder,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: Tokenizer,
         *,
         name: str,
         batch_size: int = 16,
@@ -172,3 +180,33 @@ class TransformersEngine(LocalEngine):
         network = TransformersNetwork(decoder, slots=batch_size, folder=folder)
         super().__init__(network, tokenizer, name=name, vocabulary=model.config.vocab_size, drafts=drafts)
         self.model = model
+
+
+def transformers_engine(
+    model: str, *, hub: str = "huggingface", batch_size: int = 16, folder: Path | None = None
+) -> tuple[TransformersEngine, ModelRecord | None]:
+    """An engine of a model's folder, hub name or GGUF file, and its record; prefixes are saved in ``folder``.
+
+    Raises:
+        UserError: the model is not to be had or cannot be loaded.
+    """
+    loaded, tokenizer, record = load_model(model, hub=hub)
+    saved = None if folder is None else PrefixFolder(folder, _fingerprint(model, loaded), ending="safetensors")
+    if can_decode(loaded):
+        loaded = Decoder(loaded)
+    else:
+        sys.stderr.write(
+            f"note: {model}'s layers are computed as transformers has them, more slowly: it is no plain Llama, Qwen2 "
+            "or Qwen3\n"
+        )
+    own = TransformersTokenizer(tokenizer)
+    return TransformersEngine(loaded, own, name=model, batch_size=batch_size, folder=saved), record
+
+
+def _fingerprint(name: str, model: torch.nn.Module) -> str:
+    """What tells a model from another, and from itself before it was trained on: a hash over a part of each weight."""
+    digest = hashlib.sha256(f"{torch.__version__} {transformers.__version__}".encode())
+    for key, weight in model.named_parameters():
+        part = weight.detach().flatten()[:: max(1, weight.numel() // 64)].float().cpu().numpy().tobytes()
+        digest.update(f"{key} {tuple(weight.shape)} {weight.dtype}".encode() + part)
+    return f"{Path(name).name} {digest.hexdigest()}"

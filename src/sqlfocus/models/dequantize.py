@@ -7,21 +7,22 @@ takes 20 s for 135 M parameters, most of it the metadata. So a file is dequantiz
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from tokenizers.pre_tokenizers import Digits, Sequence
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from sqlfocus.errors import UserError, first_line
 from sqlfocus.files import atomic_folder
+from sqlfocus.models.cache import cache_folder
+from sqlfocus.models.card import CARD, dequantized_card
+from sqlfocus.models.gguf_file import read_gguf
 
-
-def cache_folder() -> Path:
-    """Where fetched and dequantized models are kept: ``$SQLFOCUS_CACHE``, else ``~/.cache/sqlfocus-models``."""
-    return Path(os.environ.get("SQLFOCUS_CACHE") or Path.home() / ".cache" / "sqlfocus-models")
+FORM = 2
+"""Raised when another folder is made of the same file than before."""
 
 
 def dequantized(path: Path, digest: str) -> Path:
@@ -32,33 +33,15 @@ def dequantized(path: Path, digest: str) -> Path:
     Raises:
         UserError: the file is broken or of an architecture that transformers does not read, or the disk is full.
     """
-    folder = cache_folder() / f"{path.stem}-{digest[:12]}"
+    folder = cache_folder() / f"{path.stem}-{digest[:12]}-{FORM}"
     if folder.is_dir():
         return folder
     with _reading(path), atomic_folder(folder) as part:
         model = _read(path)
         _tokenizer(path, model.config.max_position_embeddings).save_pretrained(part)
         model.save_pretrained(part)
+        (part / CARD).write_text(dequantized_card(read_gguf(path), digest), encoding="utf-8")
     return folder
-
-
-def gguf_tokenizer(path: Path, digest: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a GGUF file, without its weights; it is kept as :func:`dequantized` keeps both.
-
-    Raises:
-        UserError: the file is broken, or holds no chat template.
-    """
-    folder = cache_folder() / f"{path.stem}-{digest[:12]}"
-    if not folder.is_dir():
-        folder = folder.with_name(f"{folder.name}-tokenizer")
-    if not folder.is_dir():
-        with _reading(path), atomic_folder(folder) as part:
-            config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
-            _tokenizer(path, config.max_position_embeddings).save_pretrained(part)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if not tokenizer.chat_template:
-        raise UserError(f"{path}: the file holds no chat template; take an instruct model")
-    return tokenizer
 
 
 @contextmanager
@@ -81,6 +64,11 @@ def _tokenizer(path: Path, longest: int) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     # A GGUF file does not say how long the tokenizer may go; transformers then takes 1e30.
     tokenizer.model_max_length = longest
+    if read_gguf(path).text("tokenizer.ggml.pre") == "smollm":
+        # SmolLM's tokenizer takes digits one by one before all else. transformers leaves that out, so that a blank
+        # before a digit would become another token in training than in llama.cpp.
+        backend = tokenizer.backend_tokenizer
+        backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])
     return tokenizer
 
 

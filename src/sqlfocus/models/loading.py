@@ -28,8 +28,8 @@ from sqlfocus.models.record import ModelRecord, read_record
 
 HUBS = ("huggingface", "modelscope")
 ADAPTER_CONFIG = "adapter_config.json"
-# What is fetched of a model: weights, the last, in one format only, and never a pickle.
-_PATTERNS = ["*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "*.safetensors"]
+# What is fetched of a model: weights, the last, in one format only, and never a pickle. The card tells the licence.
+_PATTERNS = ["*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "README.md", "*.safetensors"]
 
 
 @dataclass(frozen=True, slots=True)

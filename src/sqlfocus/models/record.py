@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -57,28 +58,30 @@ def read_record(folder: Path) -> ModelRecord | None:
         row = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a model record ({error}); fine-tune or merge again") from error
+    return record_from(row, str(path))
+
+
+def record_from(row: Any, where: str) -> ModelRecord:
+    """The record that ``row`` is; ``where`` is named in errors.
+
+    Raises:
+        UserError: it is not a record, or of a format that this version does not know.
+    """
     if not isinstance(row, dict) or row.get("format") != FORMAT:
-        raise UserError(f"{path}: a record of another format; this version of sqlfocus reads format {FORMAT}")
+        raise UserError(f"{where}: a record of another format; this version of sqlfocus reads format {FORMAT}")
     known = {entry.name for entry in fields(ModelRecord)}
     missing = {"base_model", "prompt_template"} - row.keys()
     if missing:
-        raise UserError(f"{path}: the record lacks {', '.join(sorted(missing))}; fine-tune or merge again")
+        raise UserError(f"{where}: the record lacks {', '.join(sorted(missing))}; fine-tune or merge again")
     row.setdefault("base_revision", "")
     row.setdefault("dialects", ["sqlite"])
     return ModelRecord(**{name: value for name, value in row.items() if name in known})
 
 
-def max_values(model: str) -> int | None:
-    """How many sample values a column's schema line is to show to ``model``: as many as in its training, if known.
-
-    Raises:
-        UserError: the model's record cannot be read.
-    """
-    folder = Path(model).expanduser()
-    record = read_record(folder) if folder.is_dir() else None
-    return record.max_values if record else None
-
-
 def installed_versions() -> dict[str, str]:
-    """The versions of the packages that decide what a model computes."""
-    return {name: version(name) for name in ("sql-focus-finetune", "torch", "transformers", "peft")}
+    """The versions of the packages that decide what a model computes, of those that are installed."""
+    found = {}
+    for name in ("sql-focus-finetune", "torch", "transformers", "peft"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -15,6 +15,8 @@ from sqlfocus.corpus.prompt import Prompt, PromptTemplate
 from sqlfocus.corpus.readers import Conversation, read_training_rows
 from sqlfocus.errors import UserError
 from sqlfocus.inference.chat import end_token, prompt_ids
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
+from sqlfocus.schema.folder import read_schema
 from sqlfocus.schema.parse import parse_mschema
 from sqlfocus.training.packing import TokenizedExample
 
@@ -35,21 +37,6 @@ class Dataset:
     max_values: int | None = None
 
 
-def read_schema(folder: Path, db_id: str) -> str:
-    """The schema text of a database.
-
-    Raises:
-        UserError: there is no file for it in ``folder``.
-    """
-    path = folder / f"{db_id}.txt"
-    if not path.is_file():
-        raise UserError(
-            f"{path}: no schema text for the database {db_id}; write it with `sqlfocus schema URL > {path}`, "
-            "or name the folder with --schema_dir"
-        )
-    return path.read_text(encoding="utf-8")
-
-
 def load_dataset(
     path: Path,
     tokenizer: PreTrainedTokenizerBase,
@@ -68,7 +55,8 @@ def load_dataset(
     rows = read_training_rows(path)
     folder = schema_dir or path.parent / "schemas"
     schemas: dict[str, str] = {}
-    end = end_token(tokenizer)
+    own = TransformersTokenizer(tokenizer)
+    end = end_token(own)
     dataset = Dataset([], [], Counter(), 0)
     longest = 0
     for row in rows:
@@ -81,9 +69,7 @@ def load_dataset(
             answer = template.answer(row.sql)
         else:
             prompt, answer = Prompt(row.system, row.user), row.assistant
-        example = TokenizedExample(
-            prompt_ids(tokenizer, prompt), [*tokenizer(answer, add_special_tokens=False)["input_ids"], end]
-        )
+        example = TokenizedExample(prompt_ids(own, prompt), [*own.ids(answer), end])
         longest = max(longest, len(example))
         if len(example) > max_length:
             dataset.too_long[row.db_id if isinstance(row, Example) else "conversations"] += 1

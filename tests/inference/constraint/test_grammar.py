@@ -11,6 +11,7 @@ from sqlfocus.inference.chat import end_token
 from sqlfocus.inference.constraint.grammar import sql_grammar
 from sqlfocus.inference.constraint.guide import Vocabulary
 from sqlfocus.inference.constraint.names import Names
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models.loading import find_model, load_tokenizer
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Column, Database, Table
@@ -21,7 +22,8 @@ SPIDER = Path(__file__).resolve().parents[3] / "../shared/spider"
 @pytest.fixture(scope="module")
 def vocabulary(smollm2):
     tokenizer = load_tokenizer(find_model(str(smollm2)))
-    return Vocabulary(tokenizer, end_token(tokenizer), len(tokenizer))
+    own = TransformersTokenizer(tokenizer)
+    return Vocabulary(own, end_token(own), len(tokenizer))
 
 
 def database(dialect="sqlite", schema=""):

@@ -7,6 +7,7 @@ import pytest
 
 from sqlfocus.inference.chat import end_token
 from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
+from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models.loading import find_model, load_tokenizer
 from sqlfocus.schema.database import read_database
 
@@ -22,12 +23,16 @@ T1.home = 'x' GROUP BY T1.name HAVING count(*) > 1 ORDER BY T1.age DESC LIMIT 1 
 
 @pytest.fixture(scope="module")
 def tokenizer(smollm2):
-    return load_tokenizer(find_model(str(smollm2)))
+    return TransformersTokenizer(load_tokenizer(find_model(str(smollm2))))
 
 
 @pytest.fixture(scope="module")
 def vocabulary(tokenizer):
-    return Vocabulary(tokenizer, end_token(tokenizer), len(tokenizer))
+    return Vocabulary(tokenizer, end_token(tokenizer), size(tokenizer))
+
+
+def size(tokenizer):
+    return len(tokenizer.tokenizer)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +49,10 @@ def constraint(vocabulary, connection):
     return Constraint(vocabulary, read_database(file, max_values=0))
 
 
-def scores_of(tokenizer, sql, size):
+def scores_of(tokenizer, sql, count):
     """Scores that want this text, token by token, whatever the guide says."""
-    for token in [*tokenizer.encode(sql), end_token(tokenizer)]:
-        scores = np.zeros(size, dtype=np.float32)
+    for token in [*tokenizer.ids(sql), end_token(tokenizer)]:
+        scores = np.zeros(count, dtype=np.float32)
         scores[token] = 1
         yield scores
 
@@ -55,8 +60,8 @@ def scores_of(tokenizer, sql, size):
 def test_what_is_valid_is_left_alone(tokenizer, constraint):
     sql = "SELECT T1.name FROM student AS T1 JOIN has_pet AS T2 ON T1.id = T2.student_id"
     guide = constraint.guide()
-    chosen = [guide.choose(scores) for scores in scores_of(tokenizer, sql, len(tokenizer))]
-    assert chosen == [*tokenizer.encode(sql), end_token(tokenizer)]
+    chosen = [guide.choose(scores) for scores in scores_of(tokenizer, sql, size(tokenizer))]
+    assert chosen == [*tokenizer.ids(sql), end_token(tokenizer)]
     assert guide.text == sql
     assert not guide.stuck
 
@@ -67,11 +72,11 @@ def test_what_is_valid_is_left_alone(tokenizer, constraint):
 def test_what_is_not_valid_becomes_so(sql, tokenizer, constraint, connection):
     guide = constraint.guide()
     end = end_token(tokenizer)
-    wanted = [*scores_of(tokenizer, sql, len(tokenizer))]
+    wanted = [*scores_of(tokenizer, sql, size(tokenizer))]
     chance = np.random.default_rng(0)
     likely = likely_scores(tokenizer)
     for place in range(200):
-        noise = likely + chance.gumbel(size=len(tokenizer)).astype(np.float32)
+        noise = likely + chance.gumbel(size=size(tokenizer)).astype(np.float32)
         if guide.choose(noise + 50 * wanted[place] if place < len(wanted) else noise) == end:
             connection.execute(f"EXPLAIN {guide.text}")
             break
@@ -80,8 +85,8 @@ def test_what_is_not_valid_becomes_so(sql, tokenizer, constraint, connection):
 
 def likely_scores(tokenizer):
     """Scores that prefer the tokens of SQL, and an end."""
-    scores = np.full(len(tokenizer), -5, dtype=np.float32)
-    for token in tokenizer.encode(LIKELY):
+    scores = np.full(size(tokenizer), -5, dtype=np.float32)
+    for token in tokenizer.ids(LIKELY):
         scores[token] += 1
     scores[end_token(tokenizer)] = 4
     return scores
@@ -100,6 +105,6 @@ def test_chance_writes_sql_that_sqlite_takes(seed, tokenizer, constraint, connec
 
 def test_a_fence_may_close_the_answer(tokenizer, constraint):
     guide = constraint.guide()
-    for scores in scores_of(tokenizer, "\nSELECT name FROM student\n```", len(tokenizer)):
+    for scores in scores_of(tokenizer, "\nSELECT name FROM student\n```", size(tokenizer)):
         guide.choose(scores)
     assert guide.text == "\nSELECT name FROM student\n```"

@@ -11,11 +11,10 @@ from typing import Any
 import llguidance
 import llguidance.numpy
 import numpy as np
-from llguidance.hf import from_tokenizer
-from transformers import PreTrainedTokenizerBase
 
 from sqlfocus.inference.constraint.grammar import sql_grammar
 from sqlfocus.inference.constraint.names import Names
+from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
 _WORD = re.compile(r"\s*\w+")
@@ -29,9 +28,9 @@ _FENCE = re.compile(r"\n```\s*$")
 class Vocabulary:
     """A model's tokens as llguidance needs them; made once a model (up to a second)."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, end: int, size: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, end: int, size: int) -> None:
         self.end = end
-        self.tokens: Any = from_tokenizer(tokenizer, n_vocab=size, eos_token=end)
+        self.tokens: Any = tokenizer.for_constraint(size, end)
         self.size = size
 
     def prepare(self) -> None:
