@@ -152,3 +152,12 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def readable(size: float) -> str:
+    """Bytes as people say them.
+
+    >>> readable(105_454_432), readable(15_237_853_184)
+    ('105 MB', '15.2 GB')
+    """
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

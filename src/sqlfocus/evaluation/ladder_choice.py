@@ -24,6 +24,7 @@ from typing import Any
 from sqlfocus.evaluation.ladder import Measured, Rung
 from sqlfocus.evaluation.paired import Paired, pair
 from sqlfocus.evaluation.score import Score
+from sqlfocus.files import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def choose(compared: Sequence[Compared], reference: Rung, *, margin: float) -> C
 def _taken(one: Compared, base: Compared, types: int, margin: float) -> str:
     low, high = one.pair.interval()
     parts = [
-        f"Take {one.rung.name} ({megabytes(one.size)}, {100 * one.size / base.size:.0f} % of {base.rung.name}): EX "
+        f"Take {one.rung.name} ({readable(one.size)}, {100 * one.size / base.size:.0f} % of {base.rung.name}): EX "
         f"{one.score.ex:.3f} to {base.rung.name}'s {base.score.ex:.3f}, difference {signed(one.pair.difference)}, 95 % "
         f"interval {signed(low)} to {signed(high)} on {one.pair.questions} questions; {_unlikely(low)} (2.5 %)."
     ]
@@ -141,7 +142,7 @@ def _none_taken(base: Compared, quantized: Sequence[Compared], margin: float) ->
     if not quantized:
         return f"There is no quantized type to choose; {base.rung.name} is all that can be taken."
     seen = [one for one in quantized if one.pair.interval()[1] >= 0]
-    sentence = f"Keep {base.rung.name} ({megabytes(base.size)}): on {base.pair.questions} questions "
+    sentence = f"Keep {base.rung.name} ({readable(base.size)}): on {base.pair.questions} questions "
     if not seen:
         return sentence + "every quantized type loses EX."
     sentence += f"a loss of {points(margin)} cannot be ruled out for any type that is not seen to lose EX."
@@ -157,7 +158,7 @@ def _passed_over(one: Compared, margin: float) -> str:
         why = f"it loses {points(-one.pair.difference)} (95 % interval {100 * -high:.1f} to {points(-low)})"
     else:
         why = f"it may lose {points(-low)}, more than the {points(margin)} that are to be unlikely"
-    return f"{one.rung.name} ({megabytes(one.size)}) is passed over: {why}."
+    return f"{one.rung.name} ({readable(one.size)}) is passed over: {why}."
 
 
 def figures(compared: Sequence[Compared], choice: Choice) -> dict[str, Any]:
@@ -195,12 +196,3 @@ def points(share: float) -> str:
     """
     shown = f"{100 * share:.1f}".removesuffix(".0")
     return f"{shown} point{'' if shown == '1' else 's'}"
-
-
-def megabytes(size: float) -> str:
-    """A size as people say it.
-
-    >>> megabytes(105_454_432), megabytes(15_237_853_184)
-    ('105 MB', '15.2 GB')
-    """
-    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlfocus.evaluation.ladder_choice import Choice, Compared, megabytes, signed
+from sqlfocus.evaluation.ladder_choice import Choice, Compared, signed
 from sqlfocus.evaluation.ladder_plot import Point, plot
 from sqlfocus.evaluation.report import layout
+from sqlfocus.files import readable
 
 HEAD = (
     *("model", "EX", "95 %", "difference", "its 95 %", "p", "same SQL", "size", "share", "memory"),
@@ -30,7 +31,7 @@ def cells(one: Compared, choice: Choice) -> list[str]:
         low, high = one.pair.interval()
         row += [signed(one.pair.difference), f"{signed(low)} to {signed(high)}", f"{one.pair.p:.2g}"]
         row.append(f"{100 * one.equal:.1f} %")
-    row += [megabytes(one.size), f"{100 * one.size / choice.reference.size:.0f} %", megabytes(figures["memory"])]
+    row += [readable(one.size), f"{100 * one.size / choice.reference.size:.0f} %", readable(figures["memory"])]
     row += [f"{1000 * figures[name]:,.0f} ms" for name in ("first_token", "first_token_cold")]
     return row + [f"{figures[name]:.1f}" for name in ("tokens_per_second", "answers_per_second")]
 

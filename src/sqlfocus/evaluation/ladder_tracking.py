@@ -17,13 +17,10 @@ def tracking_mode(wanted: str, *, say: Callable[[str], None]) -> str:
     Raises:
         UserError: another mode is wanted, and SwanLab, its key or its dashboard is not there.
     """
-    # SwanLab's way into transformers, which training needs too, imports that.
-    lacking = [name for name in ("swanlab", "transformers") if importlib.util.find_spec(name) is None]
-    if wanted != "disabled" and lacking:
-        remedy = f"pip install {' '.join(lacking)}"
+    if wanted != "disabled" and importlib.util.find_spec("swanlab") is None:
         if wanted != "auto":
-            raise UserError(f"--tracking {wanted} needs {' and '.join(lacking)}: {remedy}")
-        say(f"not logged to SwanLab, which needs {' and '.join(lacking)}: {remedy}")
+            raise UserError(f"--tracking {wanted} needs SwanLab: pip install swanlab")
+        say("not logged to SwanLab, which is not installed: pip install swanlab")
         return "disabled"
     from sqlfocus.training.tracking import choose_mode
 

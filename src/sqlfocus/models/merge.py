@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_folder
-from sqlfocus.models.loading import adapter_base, is_adapter, load_adapter, load_base, load_tokenizer
+from sqlfocus.models.card import CARD, base_licence, base_name, written
+from sqlfocus.models.loading import ADAPTER_CONFIG, adapter_base, is_adapter, load_adapter, load_base, load_tokenizer
 from sqlfocus.models.record import ModelRecord
 
 
@@ -28,6 +31,8 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
     if output.exists() and not force:
         raise UserError(f"{output}: the folder exists; name another with --output, or pass --force to replace it")
     record, source = adapter_base(adapter)
+    named = record.base_model if record else _named_base(adapter)
+    licence = base_licence(named, source.folder)
     base = load_base(source, dtype=dtype or "auto")
     tokenizer = load_tokenizer(source)
     merged = load_adapter(base, adapter).merge_and_unload()
@@ -36,18 +41,36 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
         tokenizer.save_pretrained(str(part))
         if record is not None:
             record.write(part)
-        (part / "README.md").write_text(model_card(output.name, record, str(source.folder)), encoding="utf-8")
+        (part / CARD).write_text(model_card(output.name, record, named, licence), encoding="utf-8")
     return output
 
 
-def model_card(name: str, record: ModelRecord | None, base: str) -> str:
-    """The model card, in Markdown with the hub's front matter."""
-    base = record.base_model if record else base
-    lines = ["---", f"base_model: {base}", "library_name: transformers", "pipeline_tag: text-generation"]
-    lines += ["tags: [text-to-sql, lora, sql-focus-finetune]", "---", "", f"# {name}", ""]
-    lines.append(f"`{base}` with a LoRA adapter merged into its weights, made with sql-focus-finetune.")
+def _named_base(adapter: Path) -> str:
+    """The base as PEFT's configuration names it, for an adapter that another tool made."""
+    return str(json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"])
+
+
+def model_card(name: str, record: ModelRecord | None, base: str, licence: Mapping[str, str]) -> str:
+    """The model card, in Markdown with the hub's front matter; ``licence`` has its entries on the base's licence.
+
+    The front matter is published with the model, so a base of one's own is named without the folder that it lies in.
+    """
+    text = "\n".join(_lines(name, record, base))
+    return written(
+        text,
+        base_model=base_name(base),
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["text-to-sql", "lora", "sql-focus-finetune"],
+        **licence,
+    )
+
+
+def _lines(name: str, record: ModelRecord | None, base: str) -> list[str]:
+    lines = [f"# {name}", ""]
+    lines.append(f"`{base_name(base)}` with a LoRA adapter merged into its weights, made with sql-focus-finetune.")
     if record is None:
-        return "\n".join([*lines, ""])
+        return lines
     lines += ["", f"- Prompt template: `{record.prompt_template}`", f"- Dialects: {', '.join(record.dialects)}"]
     if record.train_file:
         lines.append(f"- Training data: `{record.train_file}` (SHA-256 `{record.train_sha256}`)")
@@ -62,4 +85,4 @@ def model_card(name: str, record: ModelRecord | None, base: str) -> str:
             for row in record.evaluations
         ]
         lines += ["", "Measured with the adapter on its base, before merging."]
-    return "\n".join([*lines, ""])
+    return lines

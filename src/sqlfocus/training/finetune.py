@@ -247,7 +247,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
         sampler=sampler,
         eval_examples=evaluation.examples if evaluation else (),
         measure=measured if measure is not None and main else None,
-        callbacks=[Progress(), interrupt, *([tracker.callback] if tracker.callback else [])],
+        callbacks=[one for one in (Progress(), interrupt, tracker.callback()) if one is not None],
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)

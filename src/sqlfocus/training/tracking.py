@@ -45,11 +45,10 @@ class Tracker:
     def __init__(self, mode: str, *, log_dir: Path, name: str, config: Mapping[str, Any]) -> None:
         self.mode = mode
         self.log_dir = log_dir
-        self.callback: SwanLabCallback | None = None
-        if mode == "disabled":
+        self.is_on = mode != "disabled"
+        if not self.is_on:
             return
         import swanlab
-        from swanlab.integration.transformers import SwanLabCallback
 
         try:
             swanlab.init(project=PROJECT, experiment_name=name, mode=mode, log_dir=str(log_dir), config=dict(config))
@@ -57,11 +56,18 @@ class Tracker:
             raise UserError(
                 f"SwanLab cannot start ({first_line(error)}); check the key and network, or --tracking offline"
             ) from error
-        self.callback = SwanLabCallback()
+
+    def callback(self) -> SwanLabCallback | None:
+        """What logs a training as it goes; None where the mode is ``disabled``."""
+        if not self.is_on:
+            return None
+        from swanlab.integration.transformers import SwanLabCallback
+
+        return SwanLabCallback()
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, step: int) -> None:
         """Log a table, predictions with their verdicts for instance."""
-        if self.callback is None:
+        if not self.is_on:
             return
         import swanlab
 
@@ -71,7 +77,7 @@ class Tracker:
 
     def finish(self) -> str:
         """End the run; return the line that says how to see the charts."""
-        if self.callback is None:
+        if not self.is_on:
             return ""
         import swanlab
 

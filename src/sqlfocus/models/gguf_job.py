@@ -1,0 +1,146 @@
+"""One file made by llama.cpp: its process, its progress bar, and the file under its name only when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+from tqdm import tqdm
+
+from sqlfocus.errors import UserError
+from sqlfocus.files import disk_errors
+from sqlfocus.models.gguf_file import GgufFile, read_gguf
+
+_POLL = 0.2
+_PATIENCE = 10.0
+"""Seconds between looks at the file, and for a process to end of itself once it is told to."""
+_PART = re.compile(r"\..+\.gguf\.(\d+)\.part")
+
+
+class _Failed(Exception):
+    """llama.cpp ended with an error; the text is its own last words."""
+
+
+def make_file(target: Path, job: dict[str, Any], *, expected: int) -> GgufFile:
+    """Let :mod:`sqlfocus.models.converting` do ``job`` and write ``target``, which gets its name when it is whole.
+
+    Args:
+        target: the file to be.
+        job: what to do, but for ``output``, which is a temporary name beside ``target``.
+        expected: its bytes, at most, for the bar.
+
+    Raises:
+        UserError: llama.cpp failed, in its own words, or the disk is full. There is no file then.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with disk_errors(target):
+            _run({**job, "output": str(part)}, part, target.name, expected)
+            made = _whole(part)
+            part.replace(target)
+    except _Failed as error:
+        raise UserError(f"{target.name}: llama.cpp cannot make it: {error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return GgufFile(target, made.metadata, made.tensors)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed: of processes that are gone, or younger than the file."""
+    for part in folder.glob(".*.part"):
+        found = _PART.fullmatch(part.name)
+        if found is None:
+            continue
+        number = int(found[1])
+        with suppress(psutil.NoSuchProcess, OSError):
+            if number != os.getpid() and psutil.Process(number).create_time() <= part.stat().st_mtime:
+                continue
+        with suppress(OSError):
+            part.unlink()
+
+
+def _whole(part: Path) -> GgufFile:
+    """Read it again: a full disk may cut a file short with no error from llama.cpp."""
+    try:
+        return read_gguf(part)
+    except UserError as error:
+        raise _Failed("what it wrote is no whole GGUF file") from error
+
+
+def _run(job: dict[str, Any], part: Path, name: str, expected: int) -> None:
+    environment = os.environ | {"GGML_NO_BACKTRACE": "1", "PYTHONIOENCODING": "utf-8"}
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sqlfocus.models.converting"],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env=environment,
+        )
+        assert process.stdin is not None
+        try:
+            with suppress(BrokenPipeError):  # it ended already, and has said why
+                process.stdin.write(json.dumps(job).encode() + b"\n")
+                process.stdin.flush()
+            _watch(process, part, name, expected)
+        finally:
+            _end(process)
+        if process.returncode:
+            words = _last_words(said, process.returncode)
+            if process.returncode == 2:
+                raise UserError(words)
+            if "Not enough free space to write" in words:  # numpy's words, and there may be a little room left
+                raise OSError(errno.ENOSPC, words)
+            raise _Failed(words)
+
+
+def _watch(process: subprocess.Popen[bytes], part: Path, name: str, expected: int) -> None:
+    """Wait for the process, with a bar of the bytes written."""
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"  # its rate is not the library's
+    with tqdm(total=expected, desc=name, unit="B", unit_scale=True, bar_format=form, file=sys.stderr) as bar:
+        running = True
+        while running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL)
+                running = False
+            size = part.stat().st_size if part.exists() else 0
+            if size > bar.n:
+                bar.update(size - bar.n)
+        if process.returncode == 0:
+            bar.total = bar.n
+            bar.refresh()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close its standard input, which tells it to end, and kill it where it does not."""
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.close()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _last_words(said: IO[bytes], status: int) -> str:
+    """The last line that tells of an error, else the last at all, else how the process ended."""
+    said.seek(0)
+    lines = [line.strip() for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    told = [line for line in lines if re.search(r"error|exception|failed|assert|abort", line, re.IGNORECASE)]
+    if any("pre-tokenizer was not recognized" in line for line in told):
+        return "it does not know the tokenizer; take the base's own, or a newer llama.cpp with --llama_cpp DIR"
+    if told or (lines and status > 0):
+        return (told or lines)[-1]
+    ended = f"its process was ended by signal {-status}" if status < 0 else f"its process ended with status {status}"
+    return f"{ended}, as happens when the memory is full" if status == -9 else ended
