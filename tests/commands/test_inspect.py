@@ -9,7 +9,7 @@ import pytest
 
 from converted import record
 from sqlfocus.cli import main
-from sqlfocus.models.gguf_size import readable
+from sqlfocus.files import readable
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
