@@ -40,7 +40,7 @@ def test_an_answer_that_does_not_run_is_no_end(status, may_fail, ends):
 def test_the_table_says_what_each_step_took_and_ex_before_and_after(tmp_path):
     write_json_lines(tmp_path / "after.jsonl", [{"verdict": "right"}, {"verdict": "wrong"}, {"verdict": "right"}])
     steps = [Step("Build", 0.26, 0), Step("Train", 312.0, 8_300_000_000)]
-    text = table(steps, Score(0, 86), accuracy(tmp_path / "after.jsonl"))
+    text = table(steps, {"before": Score(0, 86), "after": accuracy(tmp_path / "after.jsonl")})
     assert "Train                               312.0     8.3 GB" in text
     assert "total                               312.3" in text
     assert "EX before: 0.000 (0 of 86 hand-written questions; 95 % interval 0.000 to 0.043)" in text

@@ -15,7 +15,7 @@ import requests
 
 from sqlfocus.cli import main
 from sqlfocus.errors import UserError
-from sqlfocus.models.newest import newest_model
+from sqlfocus.models.newest import newest_gguf, newest_model
 from sqlfocus.web.serving import listening
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +124,23 @@ def test_the_newest_model_is_taken_merged_ones_first(tmp_path):
     assert newest_model(*places).name == "a-lora"
     made("new-model/c", 500)
     assert newest_model(*places).name == "c"
+
+
+def test_the_newest_gguf_file_is_taken_of_one_model_the_usual_type(tmp_path):
+    def made(name, age):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+        os.utime(file, (age, age))
+
+    with pytest.raises(UserError, match="sqlfocus quantize"):
+        newest_gguf(tmp_path)
+    made("a-R1-GGUF/a-R1-Q4_K_M.gguf", 1000)
+    made("b-R1-GGUF/b-R1-F16.gguf", 2000)
+    made("b-R1-GGUF/b-R1-Q8_0.gguf", 2001)
+    assert newest_gguf(tmp_path).name == "b-R1-Q8_0.gguf"
+    made("b-R1-GGUF/b-R1-Q4_K_M.gguf", 500)
+    assert newest_gguf(tmp_path).name == "b-R1-Q4_K_M.gguf"
 
 
 def test_a_port_that_the_system_chooses_is_the_same_on_all_addresses():

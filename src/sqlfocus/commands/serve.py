@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="adapter, merged model, base, GGUF file, or the URL of a server's /v1 (the newest in new-model/, else in "
-        "save-model/)",
+        "save-model/; with --engine llamacpp, or without PyTorch, the newest GGUF file)",
     )
     parser.add_argument(
         "--engine",
@@ -79,14 +79,16 @@ def run(args: argparse.Namespace) -> int:
         from sqlfocus.web.serving import SPARE_THREADS, listening, serve
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'sql-focus-finetune[serve]'") from error
+    from sqlfocus.models.installed import missing_for_weights
     from sqlfocus.models.named import max_values
-    from sqlfocus.models.newest import newest_model
+    from sqlfocus.models.newest import newest_gguf, newest_model
     from sqlfocus.web.config import read_config
     from sqlfocus.web.live import Catalog, LiveDatabase
     from sqlfocus.web.service import Service
 
     bundles()
-    model = args.model or str(newest_model())
+    only_gguf = args.engine == "llamacpp" or (args.engine == "auto" and bool(missing_for_weights()))
+    model = args.model or str(newest_gguf() if only_gguf else newest_model())
     settings = read_config(args.config) if args.enable_mschema else []
     # What may be refused comes first, and the model, which takes long, last.
     with ExitStack() as stack:

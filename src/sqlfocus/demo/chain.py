@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,31 +124,39 @@ def run_demo(folder: Path, *, model: str | None, count: int, epochs: float) -> N
     target = merged / f"{adapter.name.removesuffix('-lora')}-R1"
     words = ["merge", "--adapter", str(adapter), "--output", str(target), "--force"]
     steps.append(run_step("Merge the adapter", words))
+    steps.append(run_step("Quantize to Q4_K_M", ["quantize", "--model", str(target), "--force"]))
+    quantized = target.with_name(f"{target.name}-GGUF") / f"{target.name}-Q4_K_M.gguf"
+    small = folder / "quantized.jsonl"
+    measure[measure.index("--engine") + 1] = "llamacpp"
+    words = ["evaluate", "--model", str(quantized), *measure, "--output", str(small)]
+    steps.append(run_step("Measure the quantized model", words))
     for question in QUESTIONS:
-        words = ["ask", "--model", str(target), "--database", str(database), question]
+        words = ["ask", "--model", str(quantized), "--database", str(database), question]
         steps.append(run_step("Ask", words, may_fail=True))
     with atomic_write(folder / "config" / "config.ini") as file:
         file.write(f"[database]\ndialect = sqlite\ndbname = {database.name}\n")
     sys.stderr.write("\n")
-    print(table(steps, accuracy(before), accuracy(after)))  # noqa: T201
+    scores = {"before": accuracy(before), "after": accuracy(after), "in Q4_K_M": accuracy(small)}
+    print(table(steps, scores))  # noqa: T201
     print(  # noqa: T201
         f"\nA larger model next, on a machine with 16 GB: sqlfocus demo --model {NEXT}\n"
         f"Ask more: sqlfocus ask --model {target} --database {database} 'How many orders were cancelled?'\n"
-        f"Serve it: cd {folder} && sqlfocus serve --enable-mschema"
+        f"Serve it: cd {folder} && sqlfocus serve --enable-mschema\n"
+        f"Serve it without PyTorch: cd {folder} && sqlfocus serve --enable-mschema --engine llamacpp"
     )
 
 
-def table(steps: Sequence[Step], before: Score, after: Score) -> str:
-    """Seconds and memory of each step, then EX before and after."""
+def table(steps: Sequence[Step], scores: Mapping[str, Score]) -> str:
+    """Seconds and memory of each step, then EX by what it was measured on."""
     lines = [f"{'step':<32}{'seconds':>9}{'memory':>11}", "─" * 52]
     for step in steps:
         memory = f"{step.memory / 1e9:.1f} GB" if step.memory else ""
         lines.append(f"{step.name:<32}{step.seconds:>9.1f}{memory:>11}")
     lines.append(f"{'total':<32}{sum(step.seconds for step in steps):>9.1f}\n")
-    for name, score in (("EX before", before), ("EX after", after)):
+    for name, score in scores.items():
         low, high = score.interval
         lines.append(
-            f"{name}: {score.ex:.3f} ({score.right} of {score.questions} hand-written questions; "
+            f"EX {name}: {score.ex:.3f} ({score.right} of {score.questions} hand-written questions; "
             f"95 % interval {low:.3f} to {high:.3f})"
         )
     return "\n".join(lines)

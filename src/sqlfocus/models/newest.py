@@ -1,4 +1,4 @@
-"""Which model is meant where none is named: the newest that fine-tuning or merging wrote."""
+"""Which model is meant where none is named: the newest that fine-tuning, merging or quantizing wrote."""
 
 from __future__ import annotations
 
@@ -25,3 +25,18 @@ def newest_model(merged: Path = MERGED, adapters: Path = ADAPTERS) -> Path:
         f"there is no fine-tuned model in {merged}/ or {adapters}/; make one with python finetune.py, or name one with "
         "--model"
     )
+
+
+def newest_gguf(merged: Path = MERGED) -> Path:
+    """A GGUF file of the newest model that was quantized: its ``Q4_K_M``, else the newest.
+
+    Raises:
+        UserError: there is none.
+    """
+    files = sorted(merged.glob("*-GGUF/*.gguf"), key=lambda file: file.stat().st_mtime)
+    if not files:
+        raise UserError(
+            f"there is no GGUF file in {merged}/*-GGUF/; make one with sqlfocus quantize, or name one with --model"
+        )
+    usual = [file for file in files if file.parent == files[-1].parent and file.stem.endswith("-Q4_K_M")]
+    return (usual or files)[-1]
