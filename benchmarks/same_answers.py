@@ -45,6 +45,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="5 questions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
+    if not args.server and not args.node:
+        parser.error("nothing to hold the answers against; name servers with --server, or pass --node")
     examples = spread(read_examples(args.data), 5 if args.quick else args.questions)
     engine, template = load_engine(args.model, batch_size=1)
     assert isinstance(engine, LocalEngine)

@@ -1,4 +1,4 @@
-"""Merged models of two narrow layers to convert, with SmolLM2's tokenizer, which llama.cpp's converter knows."""
+"""Merged models of two narrow layers to convert, with tokenizers that llama.cpp's converter knows."""
 
 import pytest
 
@@ -18,29 +18,34 @@ def record():
     )
 
 
-def merged_model(smollm2, folder, *, hidden, dtype):
-    """A folder as merging leaves it: random weights, tokenizer, record and card."""
+def merged_model(tokenizer, folder, *, dtype, architecture="Llama", hidden=256, heads=(4, 2), **shape):
+    """A folder as merging leaves it: random weights, biases and norms too, tokenizer, record and card."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    import transformers
 
-    from sqlfocus.models.loading import find_model, load_tokenizer
     from sqlfocus.models.merge import model_card
 
-    tokenizer = load_tokenizer(find_model(str(smollm2)))
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden,
-        intermediate_size=2 * hidden,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id,
+    config = getattr(transformers, f"{architecture}Config")(
+        **{
+            "vocab_size": len(tokenizer),
+            "hidden_size": hidden,
+            "intermediate_size": 2 * hidden,
+            "num_hidden_layers": 2,
+            "num_attention_heads": heads[0],
+            "num_key_value_heads": heads[1],
+            "max_position_embeddings": 512,
+            "tie_word_embeddings": True,
+            "eos_token_id": tokenizer.eos_token_id,
+            "bos_token_id": tokenizer.bos_token_id,
+        }
+        | shape
     )
-    LlamaForCausalLM(config).to(dtype).save_pretrained(folder)
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{architecture}ForCausalLM")(config)
+    for parameter in model.parameters():
+        if parameter.ndim == 1:  # new models have none and ones here, which would hide what is lost
+            torch.nn.init.normal_(parameter, 1, 0.5)
+    model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     made = record()
     made.write(folder)
@@ -61,12 +66,19 @@ def converter():
         pytest.skip(f"llama.cpp's converter is not to be had: {error}")
 
 
+def smollm2_tokenizer(smollm2):
+    from sqlfocus.models.loading import find_model, load_tokenizer
+
+    return load_tokenizer(find_model(str(smollm2)))
+
+
 @pytest.fixture(scope="session")
 def wide(smollm2, converter, tmp_path_factory):
     """A merged model in bfloat16 with rows of 256 and 512, which K-quants divide."""
     import torch
 
-    return merged_model(smollm2, tmp_path_factory.mktemp("wide") / "Wide-R1", hidden=256, dtype=torch.bfloat16)
+    folder = tmp_path_factory.mktemp("wide") / "Wide-R1"
+    return merged_model(smollm2_tokenizer(smollm2), folder, dtype=torch.bfloat16)
 
 
 @pytest.fixture(scope="session")
@@ -74,4 +86,5 @@ def narrow(smollm2, converter, tmp_path_factory):
     """A merged model in float32 with rows of 64 and 128, which K-quants do not divide."""
     import torch
 
-    return merged_model(smollm2, tmp_path_factory.mktemp("narrow") / "Narrow-R1", hidden=64, dtype=torch.float32)
+    folder = tmp_path_factory.mktemp("narrow") / "Narrow-R1"
+    return merged_model(smollm2_tokenizer(smollm2), folder, hidden=64, dtype=torch.float32)

@@ -1,6 +1,13 @@
-"""A ladder that nobody measured, for tests of what is made of one."""
+"""A ladder that nobody measured, and files of no model, for tests of what is made of them."""
+
+import json
+from dataclasses import asdict
+
+import gguf
+import numpy
 
 from sqlfocus.evaluation.ladder import Measured, Rung
+from sqlfocus.models.record import ModelRecord
 
 MB = 1_000_000
 SIZES = {"Q8_0": 145, "Q6_K": 138, "Q5_K_M": 112, "Q4_K_M": 105, "Q4_0": 92, "Q3_K_M": 93, "Q2_K": 88}
@@ -24,7 +31,12 @@ def made_up(name, right, *, questions=300, size=105, kind="gguf", first="SELECT 
     figures |= {"tokens_per_second": 41.5, "answers_per_second": 2.25}
     type_of = name if kind == "gguf" else ""
     rung = Rung(name, kind, f"new-model/{name}", type_of)
-    return Measured(rung, figures, rows, mix={"Q4_K": 3, "Q6_K": 1} if kind == "gguf" else {}, date="2026-01-02 03:04")
+    return Measured(
+        *(rung, figures, rows),
+        mix={"Q4_K": 3, "Q6_K": 1} if kind == "gguf" else {},
+        ran="llama.cpp on cpu" if kind == "gguf" else "transformers on cpu in float32",
+        date="2026-01-02 03:04",
+    )
 
 
 def whole_ladder():
@@ -41,3 +53,19 @@ def whole_ladder():
         kept = set(range(lost[name], 112)) | set(range(112, 112 + lost[name] // 2))
         found.append(made_up(name, kept, size=size))
     return found
+
+
+def write_gguf(path, kind=gguf.LlamaFileType.MOSTLY_Q8_0, *, source="", template=""):
+    """A GGUF file of next to nothing that says its type, from which weights it is, and in which template it learnt."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_file_type(kind)
+    if source:
+        writer.add_string("sqlfocus.source_sha256", source)
+    if template:
+        writer.add_string("sqlfocus.record", json.dumps(asdict(ModelRecord("org/base", "", template, ["sqlite"]))))
+    writer.add_tensor("one", numpy.zeros(4, dtype=numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

@@ -1,4 +1,4 @@
-"""Serving, asking and evaluating a GGUF file need llama.cpp alone: nothing of the extra ``train``."""
+"""Serving, asking, measuring and deploying a GGUF file need llama.cpp alone: nothing of the extra ``train``."""
 
 import json
 import os
@@ -9,27 +9,33 @@ from contextlib import closing
 
 import pytest
 
+from served_models import record, write_gguf
 from sqlfocus.inference import llamacpp
+from without_training import TRAIN, hidden
 
-TRAIN = ("torch", "transformers", "peft", "accelerate", "swanlab", "safetensors", "tokenizers", "gguf")
 MAIN = "from sqlfocus.cli import main; sys.exit(main(sys.argv[1:]))"
 ROOMS = """
 import importlib, pkgutil
 import sqlfocus
-HEAVY = {"evaluation.in_training", "inference.transformers", "inference.transformers_tokenizer"}
 for module in pkgutil.walk_packages(sqlfocus.__path__, "sqlfocus."):
     room = module.name.removeprefix("sqlfocus.")
-    if room.split(".")[0] not in ("training", "models", "demo", "__main__") and room not in HEAVY:
+    if room.split(".")[0] not in ("training", "__main__") and room not in sys.argv[1:]:
         importlib.import_module(module.name)
         print(room)
 """
+HEAVY = (
+    *("evaluation.in_training", "inference.transformers", "inference.transformers_tokenizer"),
+    *("models.alone", "models.attention", "models.branches", "models.card", "models.decoder", "models.dequantize"),
+    *("models.flex", "models.gguf", "models.gguf_size", "models.loading", "models.merge", "models.prefix"),
+    *("models.products", "models.together"),
+)
+"""Besides training, the modules that compute with weights, or make models."""
 
 
 def run(code, *words, missing=TRAIN):
     """Run code where the packages cannot be imported."""
-    begin = f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n"
     return subprocess.run(
-        [sys.executable, "-c", begin + code, *words],
+        [sys.executable, "-c", hidden(missing) + code, *words],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -49,9 +55,25 @@ def database(tmp_path):
 
 
 def test_every_module_of_serving_and_measuring_can_be_imported():
-    done = run(ROOMS)
+    done = run(ROOMS, *HEAVY)
     assert done.returncode == 0, done.stderr
-    assert {"web.app", "web.mcp", "evaluation.evaluate", "inference.llamacpp", "answer"} <= set(done.stdout.split())
+    needed = {"web.app", "web.mcp", "evaluation.rung", "inference.llamacpp", "answer"}
+    needed |= {"models.deploy", "models.gguf_file", "models.inspection", "models.named", "models.served"}
+    assert needed <= set(done.stdout.split())
+
+
+def test_a_file_is_inspected_and_deployed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "USERPROFILE"):  # where LM Studio's folder would be
+        monkeypatch.setenv(name, str(tmp_path))
+    path = tmp_path / "shop-Q4_K_M.gguf"
+    write_gguf(path, made=record())
+    done = run(MAIN, "inspect", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(path) in done.stdout
+    for server in ("ollama", "lmstudio", "llama-server"):
+        done = run(MAIN, "deploy", server, "--model", str(path), "--force")
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.model
@@ -83,6 +105,7 @@ ASK = ["ask", "--database", "farm.sqlite", "How many?"]
         (["plan", "--help"], TRAIN, f"sqlfocus plan needs torch: {INSTALL}"),
         (["merge"], ("peft",), f"sqlfocus merge needs peft: {INSTALL}"),
         (["demo"], ("accelerate",), f"sqlfocus demo needs accelerate: {INSTALL}"),
+        (["demo"], ("llama_cpp",), "sqlfocus demo needs llama-cpp-python: pip install 'sql-focus-finetune[gguf]'"),
         (["prepare", "spider", "--source", ".", "--tokenizer", "x"], TRAIN, f"--tokenizer needs torch: {INSTALL}"),
         (
             [*ASK, "--model", "."],

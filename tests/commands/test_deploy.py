@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from served_models import parse_modelfile, record, write_gguf, write_merged
+from served_models import TOKENS, parse_modelfile, record, write_gguf, write_merged
 from sqlfocus.cli import main
-from sqlfocus.commands import deploy, serve
+from sqlfocus.commands import serve
 from sqlfocus.corpus.prompt import TEMPLATES
 from sqlfocus.models.deploy import PORTS
 
@@ -30,10 +30,6 @@ def call(capsys, *words):
     status = main(["deploy", *map(str, words)])
     captured = capsys.readouterr()
     return status, captured.out, captured.err
-
-
-def test_the_servers_are_those_there_are():
-    assert tuple(PORTS) == deploy.SERVERS
 
 
 @pytest.mark.parametrize("server", PORTS)
@@ -70,6 +66,23 @@ def test_the_system_message_is_the_prompt_templates_in_the_models_dialect(folder
     command = "  python -m app --engine openai --model http://127.0.0.1:11434/v1#m:latest"
     command += "" if name == "schema-first" else f" --prompt_template {name}"
     assert out.splitlines()[-1] == f"{command} --max_values 5"
+
+
+def test_a_token_of_a_file_cannot_write_over_the_lines(folder, capsys):
+    tokens = [*TOKENS, "\x1b[2J<s>"]
+    about = {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": [3] * len(tokens)}
+    about |= {"tokenizer.ggml.bos_token_id": len(TOKENS), "tokenizer.ggml.add_bos_token": True}
+    write_gguf(folder / "m.gguf", made=record(), metadata=about)
+    status, out, _ = call(capsys, "lmstudio", "--model", "m.gguf")
+    assert status == 0
+    assert "the server begins each prompt with \\x1b[2J<s>" in out
+
+
+def test_no_record_can_put_a_command_of_its_own_into_the_printed_ones(folder, capsys):
+    write_gguf(folder / "m.gguf", made=record(max_values="5; touch here"))
+    status, out, err = call(capsys, "ollama", "--model", "m.gguf")
+    assert (status, out) == (2, "")
+    assert "the record's max_values cannot be '5; touch here'" in err
 
 
 def test_a_prompt_template_of_another_version_is_refused(folder, capsys):

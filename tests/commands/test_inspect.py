@@ -21,10 +21,10 @@ CHATML = (
 def file(tmp_path):
     """Writes a GGUF file of no weights that can be served, but for what is left out or changed."""
 
-    def write(*, template=CHATML, end=2, made=True, licence="apache-2.0"):
+    def write(*, template=CHATML, end=2, made=True, licence="apache-2.0", name="Shop"):
         path = tmp_path / "model.gguf"
         writer = gguf.GGUFWriter(path, "qwen2")
-        writer.add_name("Shop")
+        writer.add_name(name)
         writer.add_file_type(15)
         writer.add_context_length(32768)
         writer.add_token_list(["a", "<|im_start|>", "<|im_end|>", "<|endoftext|>"])
@@ -65,10 +65,26 @@ def test_what_a_file_says_of_itself(file, capsys):
         "prompt template schema-first",
         "dialects        sqlite, mysql",
         "sample values   3 a column at most",
-        "EX              0.500 of 250 questions, 95 % interval 0.440 to 0.560, data/dev.jsonl",
+        "EX              0.500 of 250 questions, 95 % interval 0.440 to 0.560, data/dev.jsonl, measured before merging "
+        "and quantizing",
         "",
         "Ready to be served.",
     ]
+
+
+def test_words_that_would_write_over_others_are_escaped(file, capsys):
+    assert main(["inspect", str(file(name="Shop\x1b[2J\n\nReady to be served.\u202e 商店", end=None))]) == 1
+    out = capsys.readouterr().out
+    assert "name            Shop\\x1b[2J\\n\\nReady to be served.\\u202e 商店\n" in out
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_a_home_folder_is_found(file, monkeypatch, capsys):
+    path = file()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(path.parent))
+    assert main(["inspect", f"~/{path.name}"]) == 0
+    assert f"file            {path}\n" in capsys.readouterr().out
 
 
 def test_one_json_object(file, capsys):
@@ -76,7 +92,7 @@ def test_one_json_object(file, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["mix"] == {"Q8_0": 192}
     assert (found["type"], found["end_token"], found["prompt_template"]) == ("Q4_K_M", "<|im_end|>", "schema-first")
-    assert found["evaluations"] == record().evaluations
+    assert found["evaluations_before_quantizing"] == record().evaluations
     assert found["lacks"] == []
 
 
@@ -97,6 +113,7 @@ def test_what_serving_needs_and_a_file_lacks_is_a_line_and_status_1(changed, lin
     assert main(["inspect", str(file(**changed))]) == 1
     out = capsys.readouterr().out
     assert f"\n\n{line}" in out
+    assert ("EX              not measured before" in out) == ("made" in changed)
     assert out.count("lacks: ") == 1
     assert main(["inspect", str(file(**changed)), "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["lacks"]) == 1

@@ -1,17 +1,24 @@
 """Which models a ladder has, what is kept of them, and which one is recommended."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
+import gguf
+import numpy
 import pytest
+from safetensors.numpy import save_file
 
-from made_up_ladder import made_up, whole_ladder
+from made_up_ladder import made_up, whole_ladder, write_gguf
 from sqlfocus.errors import UserError
 from sqlfocus.evaluation.evaluate import evaluate
 from sqlfocus.evaluation.ladder import Rung, Task, measure_ladder
 from sqlfocus.evaluation.ladder_choice import choose, compare_to, figures
 from sqlfocus.evaluation.ladder_rungs import find_rungs, reference_of
+from sqlfocus.evaluation.rung import weights_size
+from sqlfocus.inference import llamacpp
+from sqlfocus.models.gguf import source_digest
 from sqlfocus.models.record import ModelRecord
 from zoo import EXAMPLES, make_zoo
 
@@ -65,6 +72,19 @@ def test_where_every_type_loses_that_is_said():
     measured = [made_up("F16", set(range(200)), size=271), made_up("Q2_K", set(range(100)), size=88)]
     assert chosen(measured).sentence.endswith("every quantized type loses EX.")
     assert chosen(measured[:1]).sentence == "There is no quantized type to choose; F16 is all that can be taken."
+
+
+def test_where_no_question_could_be_judged_that_is_said():
+    measured = [made_up(name, set(), questions=0, size=88) for name in ("F16", "Q2_K")]
+    assert chosen(measured).sentence.startswith("Nothing is recommended: no question could be judged")
+
+
+def test_answers_that_are_no_sql_are_the_same_only_where_their_text_is():
+    first, second = made_up("F16", set(), questions=2, size=271), made_up("Q8_0", set(), questions=2, size=145)
+    for row, text in zip([*first.rows, *second.rows], ["I cannot.", "No.", "I cannot.", "Never."], strict=True):
+        row |= {"sql": "", "completion": text}
+    (_, other) = compare_to([first, second], first.rung)
+    assert other.equal == 0.5
 
 
 def test_rungs_are_held_against_each_other_question_by_question():
@@ -171,6 +191,67 @@ def test_files_of_one_type_are_called_by_their_names(models, smollm2):
 
 
 @pytest.mark.parametrize(
+    ("place", "model", "there"),
+    [("new-model", "shop-R1", ".."), ("new-model/shop-R1", ".", "../.."), ("save-model", "../new-model/shop-R1", "..")],
+)
+def test_it_is_found_from_wherever_the_model_is_named(models, monkeypatch, place, model, there):
+    monkeypatch.chdir(place)
+    rungs, _, said = find(model)
+    assert [rung.name for rung in rungs] == ["base", "adapter", "merged", "Q4_1"]
+    assert Path(rungs[1].model).samefile(Path(there) / "save-model/shop-lora")
+    assert said == []
+
+
+def test_a_file_that_cannot_be_read_stays_a_rung_and_the_others_are_found(models):
+    folder = Path("new-model/shop-R1-GGUF")
+    (folder / "broken.gguf").write_bytes(b"GGUF, but no more")
+    (folder / "gone.gguf").symlink_to("nowhere.gguf")
+    write_gguf(folder / "strange.gguf", template=["no text"])
+    rungs, record, _ = find(gguf=[folder])
+    types = {rung.name: rung.type for rung in rungs}
+    assert types == {"Q4_1": "Q4_1", "Q8_0": "Q8_0", "broken": "", "gone": ""}
+    assert record is None
+
+
+def test_the_record_is_that_of_whichever_has_one(models):
+    write_gguf(Path("files/a.gguf"), gguf.LlamaFileType.MOSTLY_F16)
+    write_gguf(Path("files/b.gguf"), template="schema-first-zh")
+    assert find(gguf=[Path("files")])[1].prompt_template == "schema-first-zh"
+    Path("new-model/shop-R1/sqlfocus.json").unlink()
+    rungs, record, _ = find("new-model/shop-R1", gguf=[Path("files")])
+    assert (rungs[0].model, record.prompt_template) == ("org/base", "schema-first-zh")
+
+
+def test_files_of_two_models_are_refused(models):
+    write_gguf(Path("two/a.gguf"), gguf.LlamaFileType.MOSTLY_F16, source="1234")
+    write_gguf(Path("two/b.gguf"), source="5678")
+    with pytest.raises(UserError, match=r"two/b\.gguf: not made from the same weights as two/a\.gguf; quantize again"):
+        find(gguf=[Path("two")])
+    write_gguf(Path("more/a.gguf"), gguf.LlamaFileType.MOSTLY_F16, template="schema-first")
+    write_gguf(Path("more/b.gguf"), template="schema-first-zh")
+    with pytest.raises(UserError, match=r"more/a\.gguf was trained in .* schema-first, more/b\.gguf in"):
+        find(gguf=[Path("more")])
+
+
+def test_files_of_older_weights_are_refused(models):
+    merged = Path("new-model/shop-R1")
+    save_file({"one": numpy.zeros(4, dtype=numpy.float32)}, merged / "model.safetensors")
+    write_gguf(Path("files/a.gguf"), source=source_digest(merged))
+    assert [rung.name for rung in find(str(merged), gguf=[Path("files")])[0]][-2:] == ["merged", "Q8_0"]
+    save_file({"one": numpy.ones(4, dtype=numpy.float32)}, merged / "model.safetensors")
+    with pytest.raises(UserError, match=r"files/a\.gguf: not made from the same weights as new-model/shop-R1"):
+        find(str(merged), gguf=[Path("files")])
+
+
+def test_two_files_whose_results_would_have_one_name_are_refused(models):
+    write_gguf(Path("files/x.gguf"), gguf.LlamaFileType.MOSTLY_F16)
+    write_gguf(Path("files/f16.gguf"))
+    write_gguf(Path("files/other.gguf"))
+    with pytest.raises(UserError, match="would both be called"):
+        find(gguf=[Path("files")])
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ({}, "nothing to compare; name a merged model with --model, or GGUF files with --gguf"),
@@ -180,6 +261,7 @@ def test_files_of_one_type_are_called_by_their_names(models, smollm2):
         ({"gguf": [Path("new-model/shop-R1")]}, "no GGUF file there; check --gguf"),
         ({"gguf": [Path("none.gguf")]}, "none.gguf: no GGUF file there"),
         ({"model": "new-model/shop-R1", "adapter": Path("nowhere")}, "nowhere: no adapter there"),
+        ({"model": "new-model/shop-R1", "base": "http://localhost:1/v1"}, "--base http://localhost:1/v1: a server's"),
     ],
 )
 def test_what_is_wrong_is_said(models, words, message):
@@ -200,6 +282,33 @@ def test_a_rung_that_cannot_be_measured_leaves_the_others(task, tmp_path):
     assert measured == []
     assert failed == {"gone": "gone.gguf: no such GGUF file", "lost": "lost.gguf: no such GGUF file"}
     assert said == [f"{name}: not measured: {why}" for name, why in failed.items()]
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not llamacpp.available(), reason="llama-cpp-python is not installed")
+def test_an_error_that_nobody_foresaw_is_kept_whole_and_leaves_the_others(task, smollm2, tmp_path):
+    rungs = [Rung("small", "gguf", str(smollm2), "Q4_1"), Rung("gone", "gguf", "gone.gguf", "Q8_0")]
+    without_schema = dataclasses.replace(task, schemas={})
+    measured, failed = measure_ladder(rungs, without_schema, tmp_path / "rungs", say=lambda _: None)
+    trace = tmp_path / "rungs" / "small.error.txt"
+    assert measured == []
+    assert failed == {"small": f"'zoo' ({trace} has more)", "gone": "gone.gguf: no such GGUF file"}
+    assert "KeyError: 'zoo'" in trace.read_text(encoding="utf-8")
+
+
+def test_results_that_have_no_place_are_refused(task, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        measure_ladder([Rung("gone", "gguf", "gone.gguf", "Q8_0")], task, tmp_path / "file" / "rungs", say=print)
+
+
+def test_weights_are_those_that_are_loaded(tmp_path):
+    for name, size in (("model-1.safetensors", 5), ("model-2.safetensors", 7), ("consolidated.safetensors", 12)):
+        (tmp_path / name).write_bytes(bytes(size))
+    (tmp_path / "pytorch_model.bin").write_bytes(bytes(12))
+    shards = {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-2.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    assert weights_size(tmp_path) == 12
 
 
 def test_a_task_goes_through_json_and_its_digest_sees_a_change(task):

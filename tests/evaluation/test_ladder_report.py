@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from browser import chromium, shoot
@@ -47,6 +47,7 @@ def test_the_recommendation_comes_first_and_what_is_missing_after_it():
     ]
     lines = list(notes(*read(measured)))
     assert lines[0].startswith("Take Q2_K (88 MB, 61 % of Q8_0)")
+    assert "What ran them: llama.cpp on cpu: Q8_0, Q2_K." in lines
     assert "There is no model in F16 here: Q8_0, the largest file, is the reference." in lines
     assert "2 questions left out because their gold query fails." in lines
     assert lines[-1] == "Q2_K: 100 questions were judged on one side alone."
@@ -102,6 +103,7 @@ SPOTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(SPOTS)
 def test_no_label_lies_on_another(spots):
     spots = [(x, y, y - above, y + below) for x, y, above, below in spots]
@@ -109,6 +111,7 @@ def test_no_label_lies_on_another(spots):
     assert not any(first.meets(second) for first, second in combinations(boxes, 2))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(1e6, 1e11), st.floats(0, 1)), min_size=1, max_size=14))
 def test_any_ladder_can_be_drawn(rungs):
     points = [

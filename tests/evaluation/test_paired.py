@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlfocus.evaluation.paired import Paired, pair
@@ -34,6 +34,7 @@ def test_without_a_question_that_differs_it_is_the_closed_form():
         assert Paired(0, 0, questions).interval() == pytest.approx((-end, end), rel=1e-5)
 
 
+@settings(deadline=None)
 @given(counts())
 def test_the_interval_has_the_difference_and_lies_within_the_possible(found):
     low, high = found.interval()
@@ -41,6 +42,7 @@ def test_the_interval_has_the_difference_and_lies_within_the_possible(found):
     assert low < high
 
 
+@settings(deadline=None)
 @given(counts())
 def test_swapping_the_two_turns_the_sign(found):
     other = Paired(found.lost, found.gained, found.questions)
@@ -49,6 +51,7 @@ def test_swapping_the_two_turns_the_sign(found):
     assert other.p == found.p
 
 
+@settings(deadline=None)
 @given(counts())
 def test_a_higher_level_is_a_wider_interval(found):
     (low, high), (lower, higher) = found.interval(0.9), found.interval(0.99)
@@ -56,6 +59,7 @@ def test_a_higher_level_is_a_wider_interval(found):
     assert high <= higher
 
 
+@settings(deadline=None)
 @given(counts())
 def test_p_is_a_probability_and_one_for_an_even_split(found):
     assert 0 < found.p <= 1

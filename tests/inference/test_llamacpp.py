@@ -85,6 +85,14 @@ def test_a_prompt_that_never_fits_is_said_and_the_next_is_answered(engine):
     assert len(texts(engine, prompts(schema()))) == len(QUESTIONS)
 
 
+def test_a_prompt_beyond_what_the_model_reads_is_refused_though_there_is_room(smollm2):
+    engine = llamacpp_engine(smollm2, batch_size=1)
+    long = TEMPLATE.prompt(schema=schema(table="orders " * 9000), question="How many?")
+    with pytest.raises(TooLong, match="the model reads 8192"):
+        engine.complete([long], max_new_tokens=4)
+    engine.network.close()
+
+
 def test_a_state_saved_is_read_by_the_next_engine(smollm2, tmp_path):
     first = llamacpp_engine(smollm2, batch_size=2, context=2048, folder=tmp_path)
     expected = texts(first, prompts(schema())[:1])

@@ -20,11 +20,8 @@ __all__ = ["converter"]
 
 pytestmark = pytest.mark.model
 NODE = Path(__file__).resolve().parents[1] / "node"
-QUESTIONS = [
-    *("How many orders are there?", "List the cities.", "上海有多少订单？", "Which city has most?", "Sum of amounts?"),
-    *("Orders of Oslo.", "Average amount by city", "The largest order", "Is there one above 100.50?", "ids only"),
-]
-TOKENS = 16
+QUESTIONS = ["How many orders are there?", "上海有多少订单？", "Which city has most?", "Any above 100.50?", "ids only"]
+TOKENS = 12
 CLOSE = 0.25
 """Scores so near each other may change places between two builds, which add in another order."""
 
@@ -75,5 +72,5 @@ def test_the_same_greedy_answers_at_f16(f16):
     }
     print(f"{len(ours) - len(gaps)} of {len(ours)} answers are the same; scores where others part: {gaps}")
     engine.network.close()
-    assert len(gaps) <= 2
+    assert len(gaps) <= 1
     assert not gaps or np.max(list(gaps.values())) < CLOSE

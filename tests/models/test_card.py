@@ -48,11 +48,16 @@ def test_a_gguf_base_tells_its_licence_and_hands_it_on_to_its_folder(smollm2, tm
 )
 def test_a_merged_models_card_names_its_base_without_the_folder_and_its_licence(base, name, tmp_path):
     assert base_name(base) == name
-    record = ModelRecord(base, "", "schema-first", ["sqlite"])
+    measured = {"data": r"C:\somewhere\dev.jsonl", "questions": 2, "ex": 0.5, "low": 0.1, "high": 0.9}
+    record = ModelRecord(base, "", "schema-first", ["sqlite"], train_file="/somewhere/train.jsonl", train_sha256="ab")
+    record.evaluations = [measured]
     write_card(tmp_path, model_card("Shop-R1", record, base, {"license": "apache-2.0"}))
     found = front_matter(tmp_path)
     assert (found["base_model"], found["license"]) == (name, "apache-2.0")
     assert found["tags"] == ["text-to-sql", "lora", "sql-focus-finetune"]
-    assert "/somewhere" not in (tmp_path / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "somewhere" not in card
+    assert "- Training data: `train.jsonl` (SHA-256 `ab`)" in card
+    assert "| dev.jsonl | 2 | 0.500 |" in card
     write_card(tmp_path, model_card("Shop-R1", record, base, {}))
     assert "license" not in front_matter(tmp_path)

@@ -259,8 +259,7 @@ def test_lm_studio_finds_the_model_in_its_folder(gguf, home):
     ]
     assert start == "lms server start --port 1234"
     assert done.address == "http://127.0.0.1:1234/v1#R1-Q4_K_M"
-    with pytest.raises(UserError, match="the file exists; pass --force"):
-        deploy("lmstudio", gguf)
+    assert deploy("lmstudio", gguf) == done  # it is there already
     assert deploy("lmstudio", gguf, force=True).written.samefile(gguf)
     assert [file.name for file in done.written.parent.iterdir()] == [gguf.name]
 
@@ -310,7 +309,7 @@ def test_on_another_disk_the_file_is_copied(gguf, home, other_disk):
 def test_a_copy_without_room_is_not_begun(gguf, home, other_disk):
     with gguf.open("ab") as file:
         file.truncate(1 << 42)  # 4 TB of nothing
-    with pytest.raises(UserError, match=r"a copy takes 4398.0 GB, and .* GB are free there"):
+    with pytest.raises(UserError, match=r"a copy takes 4398.0 GB, and .* is free there"):
         deploy("lmstudio", gguf, output=other_disk)
     assert [file for file in other_disk.rglob("*") if file.is_file()] == []
 
@@ -322,9 +321,12 @@ def test_a_file_there_is_replaced_only_with_force(tmp_path, home, server):
         model = write_gguf(tmp_path / "m.gguf", made=record())
     output = tmp_path / "out"
     written = deploy(server, model, output=output).written
+    time = written.stat().st_mtime_ns
+    deploy(server, model, output=output)  # it is as it would be
+    assert written.stat().st_mtime_ns == time
     written.unlink()
     written.write_text("mine")
-    with pytest.raises(UserError, match="the file exists"):
+    with pytest.raises(UserError, match=r"the file exists .*; name another folder with --output, or pass --force"):
         deploy(server, model, output=output)
     assert written.read_text() == "mine"
     again = deploy(server, model, output=output, force=True).written
@@ -357,17 +359,19 @@ def test_names_are_such_as_servers_and_addresses_take(gguf, name):
         deploy("ollama", gguf, name=name)
 
 
-def test_a_file_without_a_latin_letter_wants_a_name(tmp_path):
+def test_a_file_whose_name_servers_do_not_take_wants_another(tmp_path):
     path = write_gguf(tmp_path / "商店.gguf", made=record())
-    with pytest.raises(UserError, match="give it one with --name"):
-        deploy("ollama", path)
-    assert deploy("ollama", path, name="shop").written.is_file()
+    long = write_gguf(tmp_path / f"{'x' * 81}.gguf", made=record())
+    for file in (path, long):
+        with pytest.raises(UserError, match=r"too long, or no letter of a to z.*give it one with --name"):
+            deploy("ollama", file)
+        assert deploy("ollama", file, name="shop", force=True).written.is_file()
 
 
 def test_models_that_cannot_be_served_are_refused_with_a_remedy(tmp_path, home):
-    merged = write_merged(tmp_path / "merged", made=record())
+    merged = write_merged(tmp_path / "my merged", made=record())
     base = write_merged(tmp_path / "base")
-    adapter = tmp_path / "adapter"
+    adapter = tmp_path / "my adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
     (tmp_path / "empty").mkdir()
@@ -382,7 +386,7 @@ def test_models_that_cannot_be_served_are_refused_with_a_remedy(tmp_path, home):
     for server in ("ollama", "lmstudio", "llama-server"):
         for model, said in (
             (tmp_path / "none.gguf", "no such GGUF file; make one with `sqlfocus quantize`"),
-            (merged, f"a folder; it serves a GGUF file: sqlfocus quantize --model {merged}"),
+            (merged, f"a folder; it serves a GGUF file: sqlfocus quantize --model '{merged}'"),
             (fine.parent, "a folder; name one of its GGUF files: m-Q8_0.gguf"),
             (tmp_path / "broken.gguf", "no whole GGUF file"),
             (tmp_path / "text.gguf", "no GGUF file"),
@@ -395,7 +399,7 @@ def test_models_that_cannot_be_served_are_refused_with_a_remedy(tmp_path, home):
         (tmp_path / "none", "no such folder"),
         (fine, "vLLM serves the merged model"),
         (fine.parent, "vLLM serves the merged model"),
-        (adapter, f"an adapter; merge it first: sqlfocus merge --adapter {adapter}"),
+        (adapter, f"an adapter; merge it first: sqlfocus merge --adapter '{adapter}'"),
         (tmp_path / "empty", "the folder holds no model"),
         (base, "it was not fine-tuned here"),
         (silent, "its tokenizer has no chat template"),

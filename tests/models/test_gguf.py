@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 import gguf
 import pytest
@@ -11,7 +12,6 @@ from sqlfocus.errors import UserError
 from sqlfocus.models import gguf as converting
 from sqlfocus.models.gguf import quantize, source_digest
 from sqlfocus.models.gguf_file import RECORD_KEY, read_gguf
-from sqlfocus.models.gguf_job import remove_left_overs
 from sqlfocus.models.gguf_size import QUANTIZED, expected_size, stored
 
 __all__ = ["converter", "narrow", "wide"]
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.model
 def all_types(wide, narrow, tmp_path_factory):
     """All nine types, and where rows do not divide those whose tensors each get another type instead."""
     output = tmp_path_factory.mktemp("all")
-    types = {wide: list(QUANTIZED), narrow: ["Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_S", "Q6_K"]}
+    types = {wide: list(QUANTIZED), narrow: ["Q2_K", "Q3_K_M", "Q4_K_M"]}
     return {model: quantize(model, names, output=output / model.name) for model, names in types.items()}
 
 
 def test_every_type_is_made_read_back_and_answers(all_types):
     import llama_cpp
 
-    assert sum(len(done.files) for done in all_types.values()) == 14
+    assert sum(len(done.files) for done in all_types.values()) == 12
     for done in all_types.values():
         for file in done.files:
             assert file.path.stem.endswith(f"-{file.file_type}")
@@ -61,14 +61,8 @@ def test_rows_that_k_quants_do_not_divide_get_other_types(all_types, wide, narro
 def test_sixteen_bits_are_those_of_the_model_unless_others_are_asked_for(all_types, wide, narrow, tmp_path):
     assert all_types[wide].half.path.name == "Wide-R1-BF16.gguf"
     assert all_types[narrow].half.path.name == "Narrow-R1-F16.gguf"
-    done = quantize(wide, ["F16"], output=tmp_path, licence="mit")
-    assert done.files[0].text("general.license") == "mit"  # the card says apache-2.0
-    assert [file.file_type for file in done.files] == ["F16"]
-    assert [path.name for path in tmp_path.iterdir()] == ["Wide-R1-F16.gguf"]
     with pytest.raises(UserError, match="two 16-bit types at once"):
-        quantize(wide, ["F16"], dtype="bf16", output=tmp_path)
-    with pytest.raises(UserError, match="does not name the licence bsd"):
-        quantize(wide, ["F16"], output=tmp_path, licence="bsd")
+        quantize(wide, ["F16", "BF16"], output=tmp_path)
 
 
 def test_a_file_carries_the_record_the_licence_and_the_base(all_types, wide):
@@ -94,7 +88,9 @@ def copied(model, folder):
     return shutil.copytree(model, folder / model.name)
 
 
-def test_a_model_of_another_tool_is_converted_with_the_end_token_that_its_template_writes(narrow, tmp_path, capfd):
+def test_a_model_of_another_tool_is_converted_with_the_end_token_that_its_template_writes(
+    narrow, tmp_path, capfd, monkeypatch
+):
     model = copied(narrow, tmp_path)
     for name, changed in (
         ("tokenizer_config.json", {"eos_token": "<|endoftext|>"}),
@@ -104,6 +100,11 @@ def test_a_model_of_another_tool_is_converted_with_the_end_token_that_its_templa
         (model / name).write_text(json.dumps(row | changed))
     for name in ("README.md", "sqlfocus.json"):
         (model / name).unlink()
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in ("sentencepiece", "gguf", "torch"):  # what lies in the working folder is not run
+        (folder / f"{name}.py").write_text("raise SystemExit('the working folder was read')")
+    monkeypatch.chdir(folder)
     (file,) = quantize(model, ["F16"]).files
     assert file.end_token == "<|im_end|>"
     assert file.record is None
@@ -113,33 +114,90 @@ def test_a_model_of_another_tool_is_converted_with_the_end_token_that_its_templa
     assert "its licence is not known (README.md names none)" in said
 
 
-def test_files_of_the_same_weights_are_kept_and_others_refused(narrow, tmp_path, capfd):
-    model = copied(narrow, tmp_path)
+def times(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def put_half(all_types, model, folder):
+    """Put the 16-bit file of a model there, which takes long to make."""
+    folder.mkdir(exist_ok=True)
+    return shutil.copy(all_types[model].half.path, folder)
+
+
+def test_files_of_the_same_model_are_kept_and_others_refused(all_types, narrow, tmp_path, capfd):
+    model, folder = copied(narrow, tmp_path), tmp_path / "Narrow-R1-GGUF"
+    put_half(all_types, narrow, folder)
     first = quantize(model, ["Q8_0"])
-    times = {path.name: path.stat().st_mtime_ns for path in first.files[0].path.parent.iterdir()}
+    before = times(folder)
     again = quantize(model, ["Q8_0", "Q4_0"])
-    assert capfd.readouterr().err.count("kept: ") == 2
-    assert {path.name: path.stat().st_mtime_ns for path in first.files[0].path.parent.iterdir()}.items() > times.items()
+    assert capfd.readouterr().err.count("kept: ") == 3
+    assert times(folder).items() > before.items()
     assert [file.file_type for file in again.files] == ["Q8_0", "Q4_0"]
-    first.half.path.unlink()
-    assert quantize(model, ["Q8_0"]).half is None  # nothing is to be made, so it is not made either
     measured = record()
     measured.evaluations = []
     measured.write(model)
+    older, newer = quantize(model, ["Q8_0", "Q6_K"]).files
+    said = capfd.readouterr().err
+    assert f"kept: {older.path} (the record or the licence has changed since: --force writes it anew)" in said
+    assert said.count("kept: ") == 1
+    assert (older.record, newer.record, read_gguf(first.half.path).record) == (record(), measured, measured)
+    card = (model / "README.md").read_text()
+    (model / "README.md").write_text(card.replace("apache-2.0", "mit"))
     capfd.readouterr()
-    kept = quantize(model, ["Q8_0"]).files[0]
-    assert "the record has changed since: --force writes it anew" in capfd.readouterr().err
-    assert kept.record == record()
-    assert quantize(model, ["Q8_0"], force=True).files[0].record == measured
-    whole = kept.path.read_bytes()
-    kept.path.write_bytes(whole[: len(whole) // 2])
+    quantize(model, ["Q6_K"])
+    assert "the record or the licence has changed since" in capfd.readouterr().err
+    with pytest.raises(UserError, match=r"does not name the licence bsd; .*--force"):
+        quantize(model, ["Q6_K"], licence="bsd")
+    whole = newer.path.read_bytes()
+    newer.path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"cut short.*--force"):
-        quantize(model, ["Q8_0"])
-    kept.path.write_bytes(whole)
-    weights = model / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-4] + b"\1\2\3\4")
-    with pytest.raises(UserError, match=r"was not made as F16 from these weights.*--force"):
-        quantize(model, ["Q8_0"])
+        quantize(model, ["Q6_K"])
+    newer.path.unlink()
+    newer.path.mkdir()
+    with pytest.raises(UserError, match=r"a folder of that name is in the way"):
+        quantize(model, ["Q6_K"], force=True)
+    (folder / f"{model.name}-Q8_0.gguf").rename(folder / f"{model.name}-Q5_K_M.gguf")
+    with pytest.raises(UserError, match=r"the file exists and is no Q5_K_M; .*--force"):
+        quantize(model, ["Q5_K_M"])
+    (done,) = quantize(model, ["F16"], force=True, licence="bsd").files
+    assert done.text("general.license") == "bsd"
+    done.path.unlink()
+    assert quantize(model, ["Q4_0"]).half is None  # nothing is to be made, so it is not made either
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "chat_template.jinja", "tokenizer.json", "config.json"])
+def test_a_file_of_a_model_that_was_changed_since_is_refused(name, all_types, narrow, tmp_path):
+    model = copied(narrow, tmp_path)
+    (file,) = (file for file in all_types[narrow].files if file.file_type == "Q4_K_M")
+    output = tmp_path / "out"
+    output.mkdir()
+    shutil.copy(file.path, output)
+    assert quantize(model, ["Q4_K_M"], output=output).files[0].metadata == file.metadata
+    whole = (model / name).read_bytes()
+    (model / name).write_bytes(whole[:-4] + b"\1\2\3\4" if name == "model.safetensors" else whole + b"\n")
+    assert "was not made from this model as it is now; name another folder" in refused(model, output=output)
+
+
+def test_a_model_in_several_files_is_read_as_a_whole_and_no_stray_one(all_types, narrow, tmp_path, capfd):
+    from transformers import AutoModelForCausalLM
+
+    model = copied(narrow, tmp_path)
+    (model / "model.safetensors").unlink()
+    AutoModelForCausalLM.from_pretrained(narrow, dtype="auto").save_pretrained(model, max_shard_size="1MB")
+    (model / "consolidated.safetensors").write_bytes(b"of another program")
+    assert len(list(model.glob("model-*.safetensors"))) > 1
+    assert stored(model) == stored(narrow)
+    (file,) = quantize(model, ["BF16"]).files
+    assert [path.name for path in file.path.parent.iterdir()] == ["Narrow-R1-BF16.gguf"]
+    assert {one.name: one.shape for one in file.tensors} == {
+        one.name: one.shape for one in all_types[narrow].half.tensors
+    }
+    next(model.glob("model-00002-*.safetensors")).unlink()
+    capfd.readouterr()
+    assert "Narrow-R1: model-00002-of-0000" in refused(model)
+    assert capfd.readouterr().err == ""  # it is told before anything is read
+    (model / "model.safetensors.index.json").write_text("[]")
+    assert "model.safetensors.index.json: no index of weights" in refused(model)
 
 
 def refused(model, **options):
@@ -167,7 +225,7 @@ def test_what_cannot_be_converted_is_said_in_one_line(narrow, tmp_path):
     (model / "model.safetensors").write_bytes(b"123")
     assert "no whole safetensors file" in refused(model)
     (model / "model.safetensors").unlink()
-    assert "no .safetensors file" in refused(model)
+    assert "no weights there (no model.safetensors)" in refused(model)
 
 
 def test_a_tokenizer_that_llama_cpp_does_not_know_and_a_template_that_is_missing_are_said(narrow, tmp_path):
@@ -198,6 +256,7 @@ def test_a_checkouts_program_makes_the_same_file_as_the_library(all_types, narro
     program.parent.mkdir(parents=True)
     program.write_text(PROGRAM)
     program.chmod(0o755)
+    put_half(all_types, narrow, tmp_path / "out")
     (file,) = quantize(narrow, ["Q4_K_M"], output=tmp_path / "out", llama_cpp=checkout).files
     (other,) = (file for file in all_types[narrow].files if file.file_type == "Q4_K_M")
     assert file.path.read_bytes() == other.path.read_bytes()
@@ -205,10 +264,16 @@ def test_a_checkouts_program_makes_the_same_file_as_the_library(all_types, narro
     file.path.unlink()
     said = refused(narrow, output=tmp_path / "out", llama_cpp=checkout)
     assert said == "Narrow-R1-Q4_K_M.gguf: llama.cpp cannot make it: GGML_ASSERT(n > 0) failed"
+    program.write_text("#!/bin/sh\necho '[ 1/20] blk.0.attn_k.weight'\nkill -KILL $$\n")
+    said = refused(narrow, output=tmp_path / "out", llama_cpp=checkout)
+    assert said.endswith("cannot make it: its process was ended by signal 9, as happens when the memory is full")
+    program.write_text("#!/bin/sh\necho 'no such type'\nexit 2\n")
+    said = refused(narrow, output=tmp_path / "out", llama_cpp=checkout)
+    assert said == "Narrow-R1-Q4_K_M.gguf: llama.cpp cannot make it: no such type"
     assert not list((tmp_path / "out").glob(".*"))
 
 
-PROGRAM = f"""#!{shutil.which("python3")}
+PROGRAM = f"""#!{sys.executable}
 import ctypes, sys
 sys.path[:0] = {[str(path) for path in __import__("sys").path if "site-packages" in path]}
 import llama_cpp
@@ -219,27 +284,15 @@ sys.exit(llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes
 """
 
 
-def test_left_overs_of_processes_that_are_gone_are_removed(tmp_path):
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    others = [tmp_path / name for name in ("a.gguf", ".hidden", ".a.gguf.x.part")]
-    running = tmp_path / f".a-Q8_0.gguf.{os.getppid()}.part"
-    gone = [tmp_path / f".a-Q8_0.gguf.{number}.part" for number in (ended.pid, os.getpid())]
-    for path in (*others, running, *gone):
-        path.touch()
-    remove_left_overs(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([*others, running])
-
-
 @pytest.fixture
 def small_disk(tmp_path):
     """Mounts a file system of so many megabytes, and gives its folder."""
     places = []
 
-    def mount(megabytes):
+    def mount(megabytes, more=""):
         place = tmp_path / f"disk{megabytes}"
         place.mkdir()
-        words = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
+        words = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m{more}", "tmpfs", str(place)]
         if shutil.which("mount") is None or subprocess.run(words, capture_output=True, check=False).returncode:
             pytest.skip("a full disk needs a small file system, and none can be mounted here (it takes root)")
         places.append(place)
@@ -257,9 +310,24 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(wide, small
     assert not output.exists()
 
 
+def test_a_folder_that_cannot_be_written_is_said_before_the_weights_are_read(narrow, small_disk, tmp_path, capfd):
+    disk = small_disk(99, ",ro")
+    (tmp_path / "file").write_text("")
+    for output, said in (
+        (disk, "no permission to write there"),
+        (disk / "new", "no permission to write there"),
+        (tmp_path / "file", "cannot be written (File exists); choose another place"),
+        (tmp_path / "file" / "new", "cannot be written (Not a directory); choose another place"),
+    ):
+        assert refused(narrow, output=output).startswith(f"{output}: {said}")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("megabytes", "there"), [(12, []), (36, ["Wide-R1-BF16.gguf"])], ids=["convert", "quantize"])
-def test_a_disk_that_fills_up_meanwhile_leaves_no_file(megabytes, there, wide, small_disk, monkeypatch):
+def test_a_disk_that_fills_up_meanwhile_leaves_no_file(megabytes, there, all_types, wide, small_disk, monkeypatch):
     disk = small_disk(megabytes)
+    if there:
+        put_half(all_types, wide, disk)
     monkeypatch.setattr(converting, "_room_for", lambda output, needed: None)  # what it saw is gone by now
     assert "the disk is full, nothing was written" in refused(wide, output=disk)
     assert sorted(path.name for path in disk.iterdir()) == there

@@ -1,6 +1,11 @@
+import contextlib
+import struct
+
 import gguf
 import numpy
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sqlfocus.errors import UserError
 from sqlfocus.models.gguf_file import FILE_TYPES, TENSOR_TYPES, read_gguf
@@ -80,6 +85,62 @@ def test_a_file_that_is_cut_anywhere_is_refused_in_one_line(share, written):
         read_gguf(written)
     assert str(written) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def header(*pairs, tensors=b"", count=0):
+    """A file of metadata alone: keys with their values' kinds and bytes."""
+    whole = b"GGUF" + struct.pack("<IQQ", 3, count, len(pairs))
+    for key, kind, value in pairs:
+        whole += struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + value
+    whole += tensors
+    return whole + bytes(-len(whole) % 32)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        header(("k", 99, b"\0" * 8)),
+        header(("general.alignment", 4, struct.pack("<I", 0))),
+        header(("general.alignment", 9, struct.pack("<IQI", 4, 1, 32))),
+        header(("k", 9, struct.pack("<IQ", 9, 1) * 5000)),
+        header(tensors=struct.pack("<QI", 0, 1 << 31) + bytes(80), count=1),
+    ],
+    ids=["no such kind of value", "alignment 0", "alignment an array", "arrays of arrays", "too many dimensions"],
+)
+def test_a_hostile_header_is_refused_in_one_line(tmp_path, whole):
+    path = tmp_path / "hostile.gguf"
+    path.write_bytes(whole)
+    with pytest.raises(UserError, match="its header cannot be read"):
+        read_gguf(path)
+
+
+def test_values_of_another_kind_than_they_should_be_are_as_good_as_none(tmp_path):
+    path = tmp_path / "odd.gguf"
+    text = struct.pack("<Q", 3) + b"abc"
+    keys = ("general.file_type", ".context_length", "general.base_model.count", "tokenizer.ggml.eos_token_id")
+    path.write_bytes(header(*((key, 8, text) for key in (*keys, "tokenizer.ggml.tokens"))))
+    file = read_gguf(path)
+    assert (file.file_type, file.context, file.base_models, file.end_token) == ("", 0, [], "")
+    path.write_bytes(header(("general.base_model.count", 10, struct.pack("<Q", 1 << 60))))
+    assert read_gguf(path).base_models == []
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=8))
+def test_a_file_with_wrong_bytes_is_read_or_refused_and_nothing_else(written, changes):
+    whole = bytearray(written.read_bytes())
+    begin = whole.index(b"k.u8")  # the tensors' descriptions and some metadata come behind it
+    for place, value in changes:
+        whole[place % len(whole) if place % 2 else begin + place % (len(whole) - begin)] = value
+    broken = written.with_name("broken.gguf")
+    broken.write_bytes(whole)
+    with contextlib.suppress(UserError):
+        file = read_gguf(broken)
+        assert isinstance(file.context, int)
+        texts = (file.file_type, file.end_token, file.architecture, *file.base_models)
+        assert all(isinstance(one, str) for one in texts)
+        assert all(isinstance(one, int) for one in (file.parameters, *file.mix.values()))
+        assert file.record is None
 
 
 def test_what_is_no_gguf_is_refused(tmp_path):

@@ -1,10 +1,11 @@
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from sqlfocus.errors import UserError
-from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer
+from sqlfocus.models.loading import Source, adapter_base, find_model, load_base, load_tokenizer
 from sqlfocus.models.named import max_values
 from sqlfocus.models.record import ModelRecord, read_record
 
@@ -83,6 +84,51 @@ def test_a_record_reads_back_and_another_format_is_refused(tmp_path):
     (tmp_path / "sqlfocus.json").write_text("{")
     with pytest.raises(UserError, match="not a model record"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("dialects", None), ("dialects", "sqlite"), ("dialects", [1])),
+        *(("max_values", "3; rm -r ."), ("max_values", True), ("max_values", -1)),
+        *(("evaluations", {}), ("evaluations", [{"data": "d", "questions": 1, "ex": 0.5}]), ("evaluations", [None])),
+        *(("base_model", None), ("train_file", 1), ("training", []), ("versions", None), ("prompt_template", [])),
+    ],
+)
+def test_a_record_with_an_entry_of_another_kind_is_one_line(name, value, tmp_path):
+    row = asdict(ModelRecord("base", "", "schema-first", ["sqlite"]))
+    (tmp_path / "sqlfocus.json").write_text(json.dumps(row | {name: value}))
+    with pytest.raises(UserError, match=rf"sqlfocus\.json: the record's {name} cannot be") as caught:
+        read_record(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_older_record_has_what_it_lacks_as_usual(tmp_path):
+    (tmp_path / "sqlfocus.json").write_text('{"format": 1, "base_model": "b", "prompt_template": "t", "more": 1}')
+    assert read_record(tmp_path) == ModelRecord("b", "", "t", ["sqlite"])
+    (tmp_path / "sqlfocus.json").write_text('{"format": 1, "base_model": "b"}')
+    with pytest.raises(UserError, match="the record lacks prompt_template"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\udcff"])
+def test_an_adapters_configuration_that_is_none_is_one_line(text, tmp_path):
+    (tmp_path / "adapter_config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    for record in (None, ModelRecord("./nowhere", "", "schema-first", ["sqlite"])):
+        if record is not None:
+            record.write(tmp_path)
+        with pytest.raises(UserError, match=r"adapter_config\.json: not an adapter's configuration") as caught:
+            adapter_base(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_adapter_that_names_no_base_or_one_that_is_not_there_is_one_line(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="does not say which base model it belongs to"):
+        adapter_base(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "./nowhere"}')
+    with pytest.raises(UserError, match=r"base model is not to be had: \./nowhere: no such model"):
+        adapter_base(tmp_path)
 
 
 @pytest.mark.parametrize(("recorded", "expected"), [(0, 0), (1, 1), (None, None)])

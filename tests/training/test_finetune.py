@@ -1,5 +1,6 @@
 """The run itself, on a tiny model: resuming, stopping, what the adapter folder carries, and what is refused."""
 
+import importlib.util
 import json
 import signal
 import subprocess
@@ -183,7 +184,8 @@ def test_what_cannot_be_done_is_refused_in_one_line(case, tiny_model, data, tmp_
     from sqlfocus.cli import run_verb
 
     if case == "qlora without bitsandbytes":
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        find = importlib.util.find_spec
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "bitsandbytes" else find(name))
     monkeypatch.delenv("SWANLAB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     flags, message = REFUSALS[case]

@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sqlfocus.commands.evaluate import add_measuring_arguments
+from sqlfocus.commands.serve import SETTINGS
 
 if TYPE_CHECKING:
     from sqlfocus.evaluation.ladder import Task
@@ -32,23 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", type=Path, help="adapter folder (default: save-model/NAME-lora for NAME-R1)")
     parser.add_argument("--data", type=Path, required=True, help="JSONL file of questions with their SQL")
     parser.add_argument(
-        "--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite"
-    )
-    parser.add_argument(
         "--limit", type=int, default=300, help="ask so many questions, spread evenly over the file (%(default)s)"
-    )
-    parser.add_argument("--exclude_databases", nargs="+", default=[], metavar="DB_ID", help="leave their questions out")
-    parser.add_argument(
-        "--schema_dir",
-        type=Path,
-        help="folder with a schema text <db_id>.txt a database; default: schemas/ beside the data file where there is "
-        "one, else the schemas are read from the databases",
-    )
-    parser.add_argument("--rule", choices=("spider", "bird"), default="spider", help="when two results are equal")
-    parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once (%(default)s)")
-    parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer (%(default)s)")
-    parser.add_argument(
-        "--free", action="store_true", help="let models write what they will, not only SQL that is valid on the schema"
     )
     parser.add_argument(
         "--margin",
@@ -57,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how large a loss of EX has to be unlikely for a type to be recommended, 0 to 1 (%(default)s)",
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("output/compare"), help="folder of report and results (%(default)s)"
+        "--output", type=Path, help="folder of report and results (default: output/compare/NAME, by the model's name)"
     )
     parser.add_argument("--force", action="store_true", help="measure again what was measured before")
     parser.add_argument(
@@ -67,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SwanLab's mode; auto: online when a key is there, else offline",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, as one flat object")
-    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="of the table")
+    add_measuring_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,38 +76,67 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"--{name} {getattr(args, name)}: it has to be at least 1")
     if not 0 < args.margin < 1:
         raise UserError(f"--margin {args.margin:g}: it is a share of the questions, between 0 and 1; 0.05 is 5 points")
+    for name, value in SETTINGS.items():  # so that memory is what serving would take
+        os.environ.setdefault(name, value)
     rungs, record = find_rungs(
         args.model, args.gguf, base=args.base, adapter=args.adapter, with_base=not args.no_base, say=_say
     )
     mode = tracking_mode(args.tracking, say=_say)
+    name = _name(args.model, args.gguf)
+    output = args.output or Path("output/compare") / name
+    for file in (output / "compare.html", args.json):
+        if file is not None:
+            _check_place(file)
     task = _task(args, record)
-    measured, failed = measure_ladder(rungs, task, args.output / "rungs", base_of=record, force=args.force, say=_say)
+    measured, failed = measure_ladder(rungs, task, output / "rungs", force=args.force, say=_say)
     if not measured:
         raise UserError(f"no model could be measured; {next(iter(failed.items()))[0]}: {next(iter(failed.values()))}")
     reference = reference_of([one.rung for one in measured])
     compared = compare_to(measured, reference)
     choice = choose(compared, reference, margin=args.margin)
-    name = Path(args.model or args.gguf[0]).name
-    settings = _settings(args, task)
-    for file, text in (
-        ("compare.html", page(compared, choice, name=name, settings=settings, failed=failed)),
-        ("compare.svg", svg(compared, choice, title=f"Compare {name}")),
-    ):
-        with atomic_write(args.output / file) as out:
-            out.write(text)
-    if args.json is not None:
-        with atomic_write(args.json) as out:
-            json.dump(figures(compared, choice), out, ensure_ascii=False, indent=1)
-            out.write("\n")
     sys.stdout.write(table(compared, choice, markdown=args.format == "markdown") + "\n\n")
     for line in notes(compared, choice):
         sys.stdout.write(line + "\n")
-    _say(f"Report: {args.output / 'compare.html'}; plot: {args.output / 'compare.svg'}")
+    settings = _settings(args, task)
+    for file, text in (
+        (output / "compare.html", page(compared, choice, name=name, settings=settings, failed=failed)),
+        (output / "compare.svg", svg(compared, choice, title=f"Compare {name}")),
+        (args.json, json.dumps(figures(compared, choice), ensure_ascii=False, indent=1) + "\n"),
+    ):
+        if file is not None:
+            with atomic_write(file) as out:
+                out.write(text)
+    _say(f"Report: {output / 'compare.html'}; plot: {output / 'compare.svg'}")
     with contextlib.redirect_stdout(sys.stderr):  # SwanLab prints, and the table may go to a file
-        seen = track(compared, choice, name=name, settings=settings, mode=mode, folder=args.output / "swanlog")
+        seen = track(compared, choice, name=name, settings=settings, mode=mode, folder=output / "swanlog")
     if seen:
         _say(seen)
     return 1 if failed else 0
+
+
+def _name(model: str | None, gguf: Sequence[Path]) -> str:
+    """What is compared: the merged model's name, which is also that of its GGUF files' folder less ``-GGUF``."""
+    place = Path(model or gguf[0]).expanduser().resolve()
+    return (place.name if place.is_dir() else place.stem).removesuffix("-GGUF")
+
+
+def _check_place(file: Path) -> None:
+    """Refuse what cannot be written before an hour is spent on what is to stand there.
+
+    Raises:
+        UserError: ``file`` is a folder, or its folder cannot be made or written.
+    """
+    from sqlfocus.errors import UserError
+    from sqlfocus.files import writing_failed
+
+    if file.is_dir():
+        raise UserError(f"{file}: a folder; name a file in it")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise writing_failed(file, error) from error
 
 
 def _say(line: str) -> None:
@@ -126,18 +145,13 @@ def _say(line: str) -> None:
 
 def _task(args: argparse.Namespace, record: ModelRecord | None) -> Task:
     """The questions and settings, the same for all rungs: schema texts and prompt template are the tuned model's."""
-    from sqlfocus.corpus.example import read_examples
     from sqlfocus.errors import UserError
-    from sqlfocus.evaluation.evaluate import database_file
     from sqlfocus.evaluation.ladder import Task
-    from sqlfocus.evaluation.questions import schema_folder, schema_reader, spread
+    from sqlfocus.evaluation.questions import read_questions, schema_folder, schema_reader
 
-    examples = [one for one in read_examples(args.data) if one.db_id not in args.exclude_databases]
+    examples, _ = read_questions(args.data, args.databases, exclude=args.exclude_databases, limit=args.limit)
     if not examples:
         raise UserError("no questions are left to ask; check the data file and --exclude_databases")
-    examples = spread(examples, args.limit)
-    for db_id in {example.db_id for example in examples}:
-        database_file(args.databases, db_id)  # what is missing is said before a schema is read
     folder = schema_folder(args.data, args.schema_dir)
     schema_of = schema_reader(args.databases, folder, max_values=record.max_values if record is not None else None)
     return Task(

@@ -17,8 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     from sqlfocus.demo.chain import run_demo
+    from sqlfocus.errors import UserError
+    from sqlfocus.inference import llamacpp
     from sqlfocus.models.installed import need_training
 
     need_training("sqlfocus demo")
+    if not llamacpp.available():
+        raise UserError("sqlfocus demo needs llama-cpp-python: pip install 'sql-focus-finetune[gguf]'")
     run_demo(args.folder, model=args.model, count=args.count, epochs=args.epochs)
     return 0

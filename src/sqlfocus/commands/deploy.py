@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlfocus.models.record import ModelRecord
 
-SERVERS = ("ollama", "lmstudio", "llama-server", "vllm")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("server", choices=SERVERS, help="what is to serve the model")
+    from sqlfocus.models.deploy import PORTS
+
+    parser.add_argument("server", choices=PORTS, help="what is to serve the model")
     parser.add_argument(
         "--model", type=Path, required=True, help="a GGUF file of a fine-tuned model; for vllm, a merged model's folder"
     )
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the files and print what comes next."""
     from sqlfocus.corpus.prompt import template_named
     from sqlfocus.models.deploy import Wishes, deploy
+    from sqlfocus.models.inspection import printable
     from sqlfocus.models.served import served_folder, served_gguf
 
     read = served_folder if args.server == "vllm" else served_gguf
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [f"written   {done.written}", f"context   {done.context} tokens{memory} (--context sets another)"]
     lines += ["then run", *(f"  {command}" for command in (*done.commands, _service(done.address, model.record)))]
     lines += [f"note: {note}" for note in done.notes]
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(map(printable, lines)) + "\n")
     return 0
 
 
@@ -62,7 +64,7 @@ def _service(address: str, record: ModelRecord) -> str:
 
     command = f"python -m app --engine openai --model {address}"
     if record.prompt_template != DEFAULT_TEMPLATE:
-        command += f" --prompt_template {record.prompt_template}"
+        command += f" --prompt_template {shlex.quote(record.prompt_template)}"
     if record.max_values not in (None, MAX_VALUES):
-        command += f" --max_values {record.max_values}"
+        command += f" --max_values {shlex.quote(str(record.max_values))}"
     return command

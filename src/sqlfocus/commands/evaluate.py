@@ -25,9 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, help="JSONL file of questions with their SQL")
     parser.add_argument(
-        "--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite"
-    )
-    parser.add_argument(
         "--output",
         type=Path,
         help="file for the predictions of --model, replaced if it is there (default: output/predictions.jsonl)",
@@ -36,26 +33,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions", type=Path, nargs="+", default=[], help="score saved predictions, without a model"
     )
     parser.add_argument("--limit", type=int, help="ask so many questions, spread evenly over the file")
-    parser.add_argument("--exclude_databases", nargs="+", default=[], metavar="DB_ID", help="leave their questions out")
-    parser.add_argument("--rule", choices=("spider", "bird"), default="spider", help="when two results are equal")
     parser.add_argument("--prompt_template", help="how a base model is asked (default: schema-first)")
     parser.add_argument("--max_values", type=int, metavar="N", help=VALUES_HELP)
+    parser.add_argument(
+        "--hub", choices=("huggingface", "modelscope"), default="huggingface", help="where models come from"
+    )
+    parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
+    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
+    add_measuring_arguments(parser)
+
+
+def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that say how models are measured, of ``sqlfocus compare`` too."""
+    parser.add_argument(
+        "--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite or <db_id>.sqlite"
+    )
+    parser.add_argument("--exclude_databases", nargs="+", default=[], metavar="DB_ID", help="leave their questions out")
     parser.add_argument(
         "--schema_dir",
         type=Path,
         help="folder with a schema text <db_id>.txt a database; default: schemas/ beside the data file where there is "
         "one, else the schemas are read from the databases",
     )
-    parser.add_argument(
-        "--hub", choices=("huggingface", "modelscope"), default="huggingface", help="where models come from"
-    )
-    parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
-    parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once")
-    parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer")
+    parser.add_argument("--rule", choices=("spider", "bird"), default="spider", help="when two results are equal")
+    parser.add_argument("--batch_size", type=int, default=16, help="questions decoded at once (%(default)s)")
+    parser.add_argument("--max_new_tokens", type=int, default=256, help="longest answer (%(default)s)")
     parser.add_argument(
         "--free", action="store_true", help="let a model write what it will, not only SQL that is valid on the schema"
     )
-    parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
     parser.add_argument("--format", choices=("text", "markdown"), default="text", help="of the tables")
 
 
@@ -90,18 +95,11 @@ def _models(args: argparse.Namespace) -> list[Evaluation]:
     """Ask each model, and keep what it wrote even where Ctrl-C or the next model's error ends it."""
     if not args.model:
         return []
-    from sqlfocus.corpus.example import read_examples
-    from sqlfocus.evaluation.evaluate import database_file
-    from sqlfocus.evaluation.questions import schema_folder, spread
+    from sqlfocus.evaluation.questions import read_questions, schema_folder
     from sqlfocus.evaluation.saved import write_predictions
     from sqlfocus.evaluation.score import Evaluation
 
-    read = read_examples(args.data)
-    examples = [one for one in read if one.db_id not in args.exclude_databases]
-    excluded = len(read) - len(examples)
-    examples = spread(examples, args.limit)
-    for db_id in {example.db_id for example in examples}:
-        database_file(args.databases, db_id)  # what is missing is said before a model is loaded
+    examples, excluded = read_questions(args.data, args.databases, exclude=args.exclude_databases, limit=args.limit)
     folder = schema_folder(args.data, args.schema_dir)
     output = args.output or Path("output/predictions.jsonl")
     evaluations: list[Evaluation] = []

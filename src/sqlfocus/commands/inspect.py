@@ -21,15 +21,17 @@ def run(args: argparse.Namespace) -> int:
     from sqlfocus.models.gguf_file import read_gguf
     from sqlfocus.models.inspection import description
 
-    if args.file.is_dir():
-        raise UserError(f"{args.file}: a folder; name a GGUF file in it")
-    found = description(read_gguf(args.file))
+    file = args.file.expanduser()
+    if file.is_dir():
+        raise UserError(f"{file}: a folder; name a GGUF file in it")
+    found = description(read_gguf(file))
     sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n" if args.json else _text(found))
     return 1 if found["lacks"] else 0
 
 
 def _text(found: dict[str, Any]) -> str:
     from sqlfocus.files import readable
+    from sqlfocus.models.inspection import printable
 
     mix = ", ".join(f"{kind} {100 * weights / found['parameters']:.1f} %" for kind, weights in found["mix"].items())
     values = found["max_values"]
@@ -49,10 +51,11 @@ def _text(found: dict[str, Any]) -> str:
         "sample values": "none in training" if values == 0 else f"{values} a column at most" if values else "",
     }
     lines = [f"{name:<16}{value or 'not said'}" for name, value in rows.items()]
-    for row in found["evaluations"]:
+    for row in found["evaluations_before_quantizing"]:
         interval = f"95 % interval {row['low']:.3f} to {row['high']:.3f}"
-        lines.append(f"{'EX':<16}{row['ex']:.3f} of {row['questions']} questions, {interval}, {row['data']}")
-    if not found["evaluations"]:
-        lines.append(f"{'EX':<16}not measured")
+        told = f"{row['ex']:.3f} of {row['questions']} questions, {interval}, {row['data']}"
+        lines.append(f"{'EX':<16}{told}, measured before merging and quantizing")
+    if not found["evaluations_before_quantizing"]:
+        lines.append(f"{'EX':<16}not measured before merging and quantizing")
     lines += ["", *(f"lacks: {line}" for line in found["lacks"])] if found["lacks"] else ["", "Ready to be served."]
-    return "\n".join([*lines, ""])
+    return "\n".join([*map(printable, lines), ""])

@@ -31,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
 
     from sqlfocus.models.merge import merge
 
-    adapter = _one_adapter(args.adapter or _at_home(DEFAULT_ADAPTER.parent))
+    adapter = _one_adapter(args.adapter.expanduser() if args.adapter else _at_home(DEFAULT_ADAPTER.parent))
     output = args.output or _at_home(DEFAULT_OUTPUT.parent) / f"{adapter.name.removesuffix('-lora')}-R1"
+    output = output.expanduser()
     merged = merge(adapter, output, dtype=getattr(torch, args.dtype) if args.dtype else None, force=args.force)
     sys.stderr.write(f"Merged model: {merged}\n")
     return 0

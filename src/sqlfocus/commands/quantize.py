@@ -27,15 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["Q4_K_M"],
         metavar="TYPE",
         help="Q2_K, Q3_K_M, Q4_0, Q4_K_S, Q4_K_M (default), Q5_K_S, Q5_K_M, Q6_K, Q8_0; several, or all; F16 or BF16 "
-        "converts alone",
+        "is the conversion alone, or with others what they are made from",
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the files (default: new-model/NAME-GGUF)")
-    parser.add_argument(
-        "--dtype",
-        choices=("auto", "f16", "bf16"),
-        default="auto",
-        help="the 16 bits to convert to first (default: bf16 where the model is stored so, else f16)",
-    )
     parser.add_argument(
         "--llama_cpp", type=Path, metavar="DIR", help="a checkout of llama.cpp to use instead of llama-cpp-python's"
     )
@@ -53,20 +47,16 @@ def run(args: argparse.Namespace) -> int:
     from sqlfocus.models.gguf import quantize
 
     types = _types(args.type)
+    model, output, checkout = (path and path.expanduser() for path in (args.model, args.output, args.llama_cpp))
     try:
         with _ended_by_sigterm():
-            done = quantize(
-                args.model,
-                types,
-                output=args.output,
-                dtype=args.dtype,
-                llama_cpp=args.llama_cpp,
-                licence=args.license,
-                force=args.force,
-            )
+            done = quantize(model, types, output=output, llama_cpp=checkout, licence=args.license, force=args.force)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(STOPPED) from stop
-    sys.stdout.write(_report(args.model, done))
+    except SystemExit:
+        sys.stderr.write(f"\n{STOPPED}\n")
+        raise
+    sys.stdout.write(_report(model, output, done))
     return 0
 
 
@@ -102,7 +92,7 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(model: Path, done: Quantized) -> str:
+def _report(model: Path, output: Path | None, done: Quantized) -> str:
     from sqlfocus.files import readable
 
     rows = [(file.path.name, file.file_type, readable(file.path.stat().st_size), _mix(file)) for file in done.files]
@@ -120,10 +110,10 @@ def _report(model: Path, done: Quantized) -> str:
         size = readable(half.path.stat().st_size)
         lines.append(f"{half.path.name} may be deleted, which saves {size}; further types would make it anew.")
     chosen = next((file for file in done.files if file.file_type == "Q4_K_M"), done.files[0])
-    best = shlex.quote(str(chosen.path))
-    lines += ["", "What next:", f"  sqlfocus inspect {best}"]
-    lines.append(f"  sqlfocus compare --model {shlex.quote(str(model))} --data FILE.jsonl --databases DIR")
-    lines.append(f"  sqlfocus deploy ollama --model {best}")
+    measured = ["--model", str(model), *(["--gguf", str(output)] if output else [])]
+    lines += ["", "What next:", f"  {shlex.join(['sqlfocus', 'inspect', str(chosen.path)])}"]
+    lines.append(f"  {shlex.join(['sqlfocus', 'compare', *measured])} --data FILE.jsonl --databases DIR")
+    lines.append(f"  {shlex.join(['sqlfocus', 'deploy', 'ollama', '--model', str(chosen.path)])}")
     return "\n".join([*lines, ""])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import sqlglot
 from sqlglot.errors import SqlglotError
@@ -26,6 +26,7 @@ from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
 
 Row: TypeAlias = Example | Conversation
+Number = TypeVar("Number", int, float)
 PARTS = ("train", "dev")
 
 
@@ -144,7 +145,7 @@ def split(rows: Sequence[Row], dev_share: float) -> dict[str, list[Row]]:
     }
 
 
-def percentiles(values: Sequence[int], shares: Sequence[int] = (50, 90, 99, 100)) -> list[int]:
+def percentiles(values: Sequence[Number], shares: Sequence[int] = (50, 90, 99, 100)) -> list[Number]:
     """The smallest values that ``shares`` per cent of ``values`` do not exceed.
 
     >>> percentiles([5, 1, 4, 2, 3])

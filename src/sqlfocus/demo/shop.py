@@ -6,18 +6,17 @@ would ask, written by hand, each with its SQL and a language (``en`` or ``zh``).
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.errors import UserError
-from sqlfocus.files import read_json_lines, writing_failed
+from sqlfocus.files import atomic_path, read_json_lines
 
 DB_ID = "shop"
 Row = tuple[object, ...]
@@ -115,25 +114,16 @@ def build_shop(path: Path, seed: int = 42) -> Path:
     Raises:
         UserError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        with closing(sqlite3.connect(part)) as connection:
+        with atomic_path(path) as part, closing(sqlite3.connect(part)) as connection:
             connection.executescript("PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF;")
             connection.executescript(Path(__file__).with_name("shop.sql").read_text(encoding="utf-8"))
             for table, rows in _rows(_Dice(seed)).items():
                 places = ", ".join("?" * len(rows[0]))
                 connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
             connection.commit()
-        part.replace(path)
     except sqlite3.OperationalError as error:  # a full disk or a folder without permission is one of these
         raise UserError(f"{path}: the sample database cannot be written there ({error})") from error
-    except OSError as error:
-        raise writing_failed(path, error) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return path
 
 

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from sqlfocus import __version__
 from sqlfocus.corpus.example import Example
+from sqlfocus.errors import UserError
 from sqlfocus.evaluation.evaluate import database_file
-from sqlfocus.models.record import ModelRecord
+from sqlfocus.evaluation.ladder_machine import machine
+from sqlfocus.evaluation.ladder_process import run_job
+from sqlfocus.files import writing_failed
+from sqlfocus.models.record import FILE_NAME, read_record
 
-FORMAT = 1
+FORMAT = 2
 WHOLE = ("F32", "F16", "BF16")
 """Types of GGUF files that are not quantized."""
-_WEIGHTS = ("*.safetensors", "*.bin", "config.json", "adapter_config.json", "tokenizer*")
-_LIBRARIES = ("llama-cpp-python", "torch", "transformers")
+UNWRITABLE = 2
+"""The exit status of a rung's process that could not write what it measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,37 +101,9 @@ class Measured:
     mix: dict[str, int] = field(default_factory=dict)
     """Of a GGUF file, how many weights have each type."""
     machine: dict[str, str] = field(default_factory=dict)
+    ran: str = ""
+    """What ran it: library, device, type of numbers."""
     date: str = ""
-
-
-def machine() -> dict[str, str]:
-    """What the speeds depend on: processor, cores, memory, system and versions."""
-    versions = {}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {
-        "processor": _processor(),
-        "cores": f"{psutil.cpu_count(logical=False) or psutil.cpu_count()} ({psutil.cpu_count()} threads)",
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "sqlfocus": __version__,
-        **versions,
-    }
-
-
-def _processor() -> str:
-    """The processor's name; Linux tells it in a file, others through Python."""
-    listed = Path("/proc/cpuinfo")
-    if listed.is_file():
-        found = re.search(r"^model name\s*:\s*(.+)$", listed.read_text(encoding="utf-8"), re.MULTILINE)
-        if found:
-            return found.group(1).strip()
-    return platform.processor() or platform.machine()
 
 
 def measure_ladder(
@@ -143,25 +111,27 @@ def measure_ladder(
     task: Task,
     folder: Path,
     *,
-    base_of: ModelRecord | None = None,
     force: bool = False,
     say: Callable[[str], None],
 ) -> tuple[list[Measured], dict[str, str]]:
     """Measure the rungs one after the other; return what they gave, and of those that gave nothing, why.
 
     What an earlier run left in ``folder`` for the same model, task and machine is taken as it is, unless ``force``.
-    ``base_of`` is the record that names the base which an adapter stands on.
 
     Raises:
+        UserError: what is measured cannot be written to ``folder``.
         KeyboardInterrupt: Ctrl-C; it says what is kept.
     """
     found: list[Measured] = []
     failed: dict[str, str] = {}
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_failed(folder, error) from error
     digest, here = task.digest(), machine()
     for rung in rungs:
         path = folder / f"{rung.file_name}.json"
-        base = base_of.base_model if base_of is not None and rung.kind == "adapter" else ""
+        base = _base_of(Path(rung.model)) if rung.kind == "adapter" else ""
         key = {"model": _fingerprint(rung.model), "base": _fingerprint(base), "task": digest, "machine": here}
         kept = None if force else _read(path, key)
         if kept is not None:
@@ -169,69 +139,70 @@ def measure_ladder(
             found.append(kept)
             continue
         path.unlink(missing_ok=True)
+        trace = path.with_suffix(".error.txt")
+        trace.unlink(missing_ok=True)
+        job = {"rung": asdict(rung), "task": task.to_json(), "key": key, "result": str(path), "trace": str(trace)}
         try:
-            status = _run({"rung": asdict(rung), "task": task.to_json(), "key": key, "result": str(path)})
+            status, told = 0, ""
+            if rung.kind != "gguf" and (base or rung.model).endswith(".gguf"):
+                status, told = run_job({**job, "dequantize": base or rung.model})
+            if status == 0:
+                status, told = run_job(job)
         except KeyboardInterrupt as stop:
             names = ", ".join(one.rung.name for one in found)
             kept_in = f"{names} kept in {folder}; the same command goes on from there" if found else "nothing was done"
             raise KeyboardInterrupt(f"Stopped in measuring {rung.name}; {kept_in}.") from stop
         given = _read(path, key)
         if given is None:
-            failed[rung.name] = _reason(path, status)
+            if status == UNWRITABLE:
+                raise UserError(told)
+            failed[rung.name] = told or _reason(status)
             say(f"{rung.name}: not measured: {failed[rung.name]}")
         else:
             found.append(given)
     return found, failed
 
 
-def _run(job: dict[str, Any]) -> int:
-    """Run one rung's process to its end; return its exit status.
-
-    Raises:
-        KeyboardInterrupt: here or there.
-    """
-    command = [sys.executable, "-m", "sqlfocus.evaluation.rung"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    try:
-        process.communicate(json.dumps(job).encode())
-    except BaseException:
-        process.terminate()  # Ctrl-C in a terminal has reached it too, a signal to this process alone has not
-        process.wait()
-        raise
-    if process.returncode == 130:
-        raise KeyboardInterrupt
-    return process.returncode
-
-
 def _read(path: Path, key: dict[str, Any]) -> Measured | None:
     """What a rung gave, if it is there, whole and of this key."""
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
-        if row["format"] != FORMAT or row["key"] != key or "error" in row:
+        if row["format"] != FORMAT or row["key"] != key:
             return None
-        names = ("figures", "rows", "gold_failed", "mix", "machine", "date")
+        names = ("figures", "rows", "gold_failed", "mix", "machine", "ran", "date")
         return Measured(Rung(**row["rung"]), **{name: row[name] for name in names})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _reason(path: Path, status: int) -> str:
-    """Why a rung gave nothing: what its process wrote before it ended, else how that ended."""
+def _reason(status: int) -> str:
+    """Why a rung gave nothing whose process told nothing."""
+    if status == -9:
+        return "its process was killed, probably since the memory was full"
+    return f"its process ended with status {status}"
+
+
+def _base_of(folder: Path) -> str:
+    """The base that an adapter stands on, by its own record, else as PEFT's configuration has it; may be empty."""
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["error"])
-    except (OSError, ValueError, KeyError, TypeError):
-        if status == -9:
-            return "its process was killed, probably since the memory was full"
-        return f"its process ended with status {status}"
+        if (record := read_record(folder)) is not None:
+            return record.base_model
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        return str(config.get("base_model_name_or_path") or "")
+    except (OSError, ValueError, AttributeError, UserError):  # which its process will say, and leave the others
+        return ""
 
 
 def _fingerprint(model: str) -> Any:
-    """What tells a model from itself before a change: its files' names, sizes and times; of a hub's, the name."""
+    """What tells a model from itself before a change: its files' names, sizes and times; of a hub's, the name.
+
+    Its record and card say how it did, which changes nothing of how it does.
+    """
     path = Path(model).expanduser()
     if not model or not path.exists():
         return model
-    files = [path] if path.is_file() else sorted({file for pattern in _WEIGHTS for file in path.glob(pattern)})
-    return [str(path.resolve()), *(_stamp(file) for file in files)]
+    found = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    return [str(path.resolve()), *(_stamp(file) for file in found if file.name not in (FILE_NAME, "README.md"))]
 
 
 def _stamp(file: Path) -> list[Any]:

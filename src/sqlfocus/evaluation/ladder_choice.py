@@ -35,7 +35,7 @@ class Compared:
     score: Score
     pair: Paired
     equal: float
-    """The share of questions with the same SQL as the reference's, 0 to 1."""
+    """The share of questions with the same SQL as the reference's, or the same text that is none, 0 to 1."""
     lost: list[tuple[dict[str, Any], dict[str, Any]]]
     """Predictions that are wrong where the reference's are right, with those."""
 
@@ -77,11 +77,15 @@ def compare_to(measured: Sequence[Measured], reference: Rung) -> list[Compared]:
                 one,
                 Score(right, len(one.rows)),
                 pair([first for first, _ in verdicts], [second for _, second in verdicts]),
-                sum(first["sql"] == second["sql"] for first, second in both) / len(both) if both else 0.0,
+                sum(_answer(first) == _answer(second) for first, second in both) / len(both) if both else 0.0,
                 [rows for rows, verdict in zip(both, verdicts, strict=True) if verdict == (False, True)],
             )
         )
     return found
+
+
+def _answer(row: dict[str, Any]) -> str:
+    return str(row["sql"] or row["completion"])
 
 
 def _by_question(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
@@ -95,11 +99,16 @@ def _by_question(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], dict[s
     return found
 
 
+_NOT_JUDGED = "Nothing is recommended: no question could be judged, since every gold query fails; check the data."
+
+
 def choose(compared: Sequence[Compared], reference: Rung, *, margin: float) -> Choice:
     """Choose among the quantized rungs, and say why; ``margin`` is a share, 0 to 1."""
     (base,) = [one for one in compared if one.rung == reference]
     quantized = sorted((one for one in compared if one.rung.quantized and one is not base), key=lambda one: one.size)
     reasons: list[str] = []
+    if not base.score.questions:
+        return Choice(base, None, _NOT_JUDGED, reasons)
     if quantized and base.score.ex <= margin:
         return Choice(base, None, _nothing_to_lose(base, margin), reasons)
     for one in quantized:

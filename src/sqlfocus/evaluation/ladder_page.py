@@ -42,12 +42,13 @@ MEANINGS = {
     "EX": "share of questions whose SQL returns what the gold query returns, with Wilson's 95 % interval",
     "difference": "EX less the reference's on the same questions, with Tango's 95 % interval for paired proportions",
     "p": "McNemar's exact test: how likely so uneven a split, or more, is where both are equally good",
-    "same SQL": "share of questions answered with the reference's SQL, character by character",
+    "same SQL": "share of questions answered with the reference's SQL, character by character; where an answer is no "
+    "SQL, with its text",
     "size": "of the weights' files (an adapter's with its base's); share: of the reference's",
     "memory": "the most that the process held at a time, loading and answering, Python included; a GGUF file is mapped "
     "into memory, and its pages that were read count; what lies on a GPU does not",
     "first token": "median time to an answer's first token where the schema has been computed; new schema: where it "
-    "has not; one question at a time",
+    "has not; one question at a time, without drafts",
     "tokens/s": "one question at a time, after the first token, a token a pass, not held to the schema",
     "answers/s": "all questions in batches, as sqlfocus evaluate asks them",
 }

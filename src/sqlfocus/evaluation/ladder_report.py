@@ -43,6 +43,10 @@ def notes(compared: Sequence[Compared], choice: Choice) -> Iterator[str]:
     name = choice.reference.rung.name
     if choice.reference.rung.quantized:
         yield f"There is no model in F16 here: {name}, the largest file, is the reference."
+    ran: dict[str, list[str]] = {}
+    for one in compared:
+        ran.setdefault(one.measured.ran, []).append(one.rung.name)
+    yield "What ran them: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in ran.items()) + "."
     failed = max(one.measured.gold_failed for one in compared)
     if failed:
         yield f"{failed} questions left out because their gold query fails."

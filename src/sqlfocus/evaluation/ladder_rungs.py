@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlfocus.errors import UserError
 from sqlfocus.evaluation.ladder import Rung
 from sqlfocus.inference import llamacpp
-from sqlfocus.models.gguf_file import read_gguf
+from sqlfocus.models.gguf_file import SOURCE_KEY, GgufFile, read_gguf
 from sqlfocus.models.installed import missing_for_weights
-from sqlfocus.models.named import record_of
 from sqlfocus.models.newest import ADAPTERS
-from sqlfocus.models.record import ModelRecord
+from sqlfocus.models.record import ModelRecord, read_record
 
 
 def find_rungs(
@@ -32,15 +31,18 @@ def find_rungs(
     told.
 
     Raises:
-        UserError: nothing is named, something named is not there, or nothing is left.
+        UserError: nothing is named, something named is not there, files are not of one model, or nothing is left.
     """
     if model is None and not gguf:
         raise UserError("nothing to compare; name a merged model with --model, or GGUF files with --gguf")
+    if base is not None and base.startswith(("http://", "https://")):
+        raise UserError(f"--base {base}: a server's; name a folder, a hub name or a GGUF file, to be measured here")
     merged = Path(model).expanduser() if model is not None else None
     if merged is not None:
         _check_merged(merged)
     files = _gguf_files(gguf, merged, say)
-    record = record_of(model) if model is not None else record_of(str(files[0])) if files else None
+    read = _readable(files)
+    record = _shared_record(merged, read)
     rungs: list[Rung] = []
     if with_base:
         base = base or (record.base_model if record is not None and merged is not None else None)
@@ -49,7 +51,8 @@ def find_rungs(
         elif merged is not None:
             say(f"base: left out, {merged} has no record that names it; --base names one")
     if adapter is None and merged is not None:
-        beside = merged.parent.parent / ADAPTERS / f"{merged.name.removesuffix('-R1')}-lora"
+        place = merged.resolve()
+        beside = _shown(place.parent.parent / ADAPTERS / f"{place.name.removesuffix('-R1')}-lora")
         adapter = beside if beside.is_dir() else None
         if adapter is None:
             say(f"adapter: left out, there is no {beside}; --adapter names one")
@@ -59,7 +62,11 @@ def find_rungs(
         rungs.append(Rung("adapter", "adapter", str(adapter)))
     if merged is not None:
         rungs.append(Rung("merged", "merged", str(merged)))
-    return _runnable([*rungs, *_gguf_rungs(files)], say), record
+    rungs += _gguf_rungs(files, read)
+    _check_names(rungs)
+    rungs = _runnable(rungs, say)
+    _check_sources(merged if any(rung.kind == "merged" for rung in rungs) else None, read)
+    return rungs, record
 
 
 def reference_of(rungs: Sequence[Rung]) -> Rung:
@@ -89,27 +96,90 @@ def _gguf_files(named: Sequence[Path], merged: Path | None, say: Callable[[str],
     """The GGUF files that are named, or lie in named folders, or beside the merged model; each once."""
     files: list[Path] = []
     for path in (path.expanduser() for path in named):
-        found = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
+        found = sorted(path.glob("*.gguf")) if path.is_dir() else [path] if path.is_file() else []
+        if not found:
             raise UserError(f"{path}: no GGUF file there; check --gguf")
         files += found
     if not named and merged is not None:
-        beside = merged.with_name(f"{merged.name}-GGUF")
+        place = merged.resolve()
+        beside = _shown(place.with_name(f"{place.name}-GGUF"))
         files = sorted(beside.glob("*.gguf"))
         if not files:
             say(f"no GGUF files in {beside}; make them with `sqlfocus quantize --model {merged}`")
     return list({file.resolve(): file for file in files}.values())
 
 
-def _gguf_rungs(files: Sequence[Path]) -> list[Rung]:
+def _shown(path: Path) -> Path:
+    """The path as people say it: from here, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _readable(files: Sequence[Path]) -> dict[Path, GgufFile]:
+    """Their headers; a file that has none stays a rung, whose process will say what is wrong with it."""
+    read = {}
+    for file in files:
+        with suppress(UserError):
+            read[file] = read_gguf(file)
+    return read
+
+
+def _shared_record(merged: Path | None, read: Mapping[Path, GgufFile]) -> ModelRecord | None:
+    """The record of the merged model, else of the first file that has one.
+
+    Raises:
+        UserError: the model's cannot be read, or one names another prompt template.
+    """
+    found = [] if merged is None else [(merged, read_record(merged))]
+    for path, file in read.items():
+        with suppress(UserError):  # its process will say so
+            found.append((path, file.record))
+    records = [(path, record) for path, record in found if record is not None]
+    for path, record in records[1:]:
+        place, first = records[0]
+        if record.prompt_template != first.prompt_template:
+            raise UserError(
+                f"{place} was trained in the prompt template {first.prompt_template}, {path} in "
+                f"{record.prompt_template}; only files of one model are compared"
+            )
+    return records[0][1] if records else None
+
+
+def _gguf_rungs(files: Sequence[Path], read: Mapping[Path, GgufFile]) -> list[Rung]:
     """A rung a file, the largest first: called by its type where that is its alone, else by its name."""
-    sized = sorted(files, key=lambda file: -file.stat().st_size)
-    types = [read_gguf(file).file_type for file in sized]
-    stems = Counter(file.stem for file in sized)
+    sized = sorted(files, key=lambda file: -file.stat().st_size if file.is_file() else 0)
+    types = [read[file].file_type if file in read else "" for file in sized]
     names = [kind if kind and types.count(kind) == 1 else file.stem for file, kind in zip(sized, types, strict=True)]
-    if twice := next((stem for stem, count in stems.items() if count > 1 and names.count(stem) > 1), None):
-        raise UserError(f"two GGUF files are called {twice}; give one of them another name")
     return [Rung(name, "gguf", str(file), kind) for name, file, kind in zip(names, sized, types, strict=True)]
+
+
+def _check_names(rungs: Sequence[Rung]) -> None:
+    """Refuse two whose results would have one name, in a file system that takes capitals for small letters too."""
+    seen: dict[str, Rung] = {}
+    for rung in rungs:
+        other = seen.setdefault(rung.file_name.casefold(), rung)
+        if other is not rung:
+            raise UserError(
+                f"{other.model} and {rung.model} would both be called {rung.name}; give a file another name"
+            )
+
+
+def _check_sources(merged: Path | None, read: Mapping[Path, GgufFile]) -> None:
+    """Refuse files that were made from other weights than the others, or than the merged model's, if any.
+
+    Raises:
+        UserError: it names the two.
+    """
+    made = [(path, digest) for path, file in read.items() if (digest := file.text(SOURCE_KEY))]
+    if merged is not None and made:
+        from sqlfocus.models.gguf import source_digest  # needs safetensors, which came with what runs a merged model
+
+        made.insert(0, (merged, source_digest(merged)))
+    for path, digest in made[1:]:
+        place, first = made[0]
+        if digest != first:
+            raise UserError(
+                f"{path}: not made from the same weights as {place}; quantize again, or name files of one model alone"
+            )
 
 
 def _runnable(rungs: Sequence[Rung], say: Callable[[str], None]) -> list[Rung]:

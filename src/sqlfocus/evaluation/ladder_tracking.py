@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sqlfocus.errors import UserError
+from sqlfocus.errors import UserError, first_line
 from sqlfocus.evaluation.ladder_choice import Choice, Compared, figures
 from sqlfocus.evaluation.ladder_report import HEAD, cells
 
@@ -33,10 +33,23 @@ def track(
     """Log one run; return the line that says how to see it, empty where the mode is ``disabled``.
 
     Raises:
-        UserError: SwanLab cannot start.
+        UserError: SwanLab cannot start, or fails.
     """
     if mode == "disabled":
         return ""
+    try:
+        return _log(compared, choice, name, settings, mode, folder)
+    except UserError:
+        raise
+    except Exception as error:  # SwanLab raises its network library's errors as they are
+        raise UserError(
+            f"SwanLab failed ({first_line(error)}), but the report is written; the same command logs it again"
+        ) from error
+
+
+def _log(
+    compared: Sequence[Compared], choice: Choice, name: str, settings: Mapping[str, str], mode: str, folder: Path
+) -> str:
     import swanlab
 
     from sqlfocus.training.tracking import Tracker

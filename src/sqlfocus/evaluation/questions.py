@@ -7,10 +7,27 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlfocus.corpus.example import Example
+from sqlfocus.corpus.example import Example, read_examples
 from sqlfocus.evaluation.evaluate import database_file
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.folder import read_schema
+
+
+def read_questions(
+    data: Path, databases: Path, *, exclude: Sequence[str] = (), limit: int | None = None
+) -> tuple[list[Example], int]:
+    """The questions to ask, and how many were left out since their databases are excluded.
+
+    Raises:
+        UserError: the file cannot be read, or a database is missing.
+    """
+    read = read_examples(data)
+    examples = [one for one in read if one.db_id not in exclude]
+    excluded = len(read) - len(examples)
+    examples = spread(examples, limit)
+    for db_id in {example.db_id for example in examples}:
+        database_file(databases, db_id)  # what is missing is said before a model is loaded
+    return examples, excluded
 
 
 def spread(examples: Sequence[Example], limit: int | None) -> list[Example]:

@@ -6,25 +6,26 @@ It is started by :func:`sqlfocus.evaluation.ladder.measure_ladder`; a person has
 from __future__ import annotations
 
 import json
-import math
 import statistics
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 from tqdm import tqdm
 
 from sqlfocus.corpus.example import Example
+from sqlfocus.corpus.preparation import percentiles
 from sqlfocus.corpus.prompt import Prompt, PromptTemplate
 from sqlfocus.errors import UserError, first_line
 from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
-from sqlfocus.evaluation.ladder import FORMAT, Measured, Rung, Task
+from sqlfocus.evaluation.ladder import FORMAT, UNWRITABLE, Measured, Rung, Task
+from sqlfocus.evaluation.ladder_process import read_job, tell
 from sqlfocus.evaluation.questions import spread
 from sqlfocus.files import atomic_write
 from sqlfocus.inference.llamacpp import LlamaCppNetwork
@@ -41,25 +42,37 @@ DECODED = 64
 
 
 def main() -> int:
-    """Measure; return 0, 1 (not measured; the file says why) or 130 (Ctrl-C)."""
-    job = json.load(sys.stdin.buffer)
-    path = Path(job["result"])
-    result: dict[str, Any] = {"format": FORMAT, "key": job["key"], "rung": job["rung"]}
+    """Measure; return 0, 1 (not measured) or ``UNWRITABLE``, having told the parent why."""
+    job, told = read_job()
     try:
+        if "dequantize" in job:
+            _dequantize(job["dequantize"])
+            return 0
         measured = measure(Rung(**job["rung"]), Task.from_json(job["task"]))
-        names = ("figures", "rows", "gold_failed", "mix", "date")
-        result |= {name: getattr(measured, name) for name in names} | {"machine": job["key"]["machine"]}
-    except KeyboardInterrupt:
-        return 130
     except UserError as error:
-        result["error"] = str(error)
+        tell(told, str(error))
+        return 1
     except Exception as error:  # of whatever library: the other rungs go on
-        trace = path.with_suffix(".error.txt")
-        trace.write_text(traceback.format_exc(), encoding="utf-8")
-        result["error"] = f"{first_line(error)} ({trace} has more)"
-    with atomic_write(path) as file:
-        json.dump(result, file, ensure_ascii=False)
-    return 1 if "error" in result else 0
+        tell(told, f"{first_line(error)} ({job['trace']} has more)")
+        with suppress(UserError), atomic_write(Path(job["trace"])) as file:
+            file.write(traceback.format_exc())
+        return 1
+    names = ("figures", "rows", "gold_failed", "mix", "ran", "date")
+    result = {"format": FORMAT, "key": job["key"], "rung": job["rung"], "machine": job["key"]["machine"]}
+    try:
+        with atomic_write(Path(job["result"])) as file:
+            json.dump(result | {name: getattr(measured, name) for name in names}, file, ensure_ascii=False)
+    except UserError as error:
+        tell(told, str(error))
+        return UNWRITABLE
+    return 0
+
+
+def _dequantize(model: str) -> None:
+    """Make the weights of a GGUF file ready for transformers, in a process whose memory is not measured."""
+    from sqlfocus.models.loading import find_model
+
+    find_model(model)
 
 
 def measure(rung: Rung, task: Task) -> Measured:
@@ -73,8 +86,10 @@ def measure(rung: Rung, task: Task) -> Measured:
     - ``seconds``: all questions in batches, and ``answers_per_second``;
     - ``first_token`` and ``first_token_p95``: from a question to the first of its answer where the schema has been
       computed, the median and the 95th percentile; ``first_token_cold`` and ``first_token_cold_p95``: where it has not;
-    - ``tokens_per_second``: after the first token, one token a pass: one question at a time, no drafts, not held to a
-      schema.
+    - ``tokens_per_second``: after the first token, one token a pass: one question at a time, not held to a schema.
+
+    Times of one question at a time are taken without drafts: the same questions were just answered, and a first pass
+    that also checks a guessed answer is no first token's.
 
     Raises:
         UserError: the model cannot be loaded or asked.
@@ -117,12 +132,25 @@ def measure(rung: Rung, task: Task) -> Measured:
         [prediction.to_json() for prediction in evaluation.predictions],
         len(evaluation.gold_failed),
         read_gguf(Path(rung.model).expanduser()).mix if rung.kind == "gguf" else {},
+        ran=_ran(engine),
         date=datetime.now().astimezone().isoformat(" ", "minutes"),
     )
 
 
+def _ran(engine: LocalEngine) -> str:
+    """What runs the network."""
+    if isinstance(engine.network, LlamaCppNetwork):
+        return f"llama.cpp on {'gpu' if engine.network.on_gpu else 'cpu'}"
+    from sqlfocus.inference.transformers import TransformersEngine
+
+    assert isinstance(engine, TransformersEngine)
+    dtype = str(engine.model.dtype).removeprefix("torch.")
+    return f"transformers on {engine.model.device.type} in {dtype}"
+
+
 def _speeds(engine: LocalEngine, template: PromptTemplate, task: Task) -> dict[str, float]:
-    """Times of a few questions, asked one by one."""
+    """Times of a few questions, asked one by one, without drafts."""
+    engine.scheduler.drafts = False
     asked: list[tuple[Prompt, Database | None]] = []
     for example in spread(task.examples, TIMED):
         schema = task.schemas[example.db_id]
@@ -141,9 +169,9 @@ def _speeds(engine: LocalEngine, template: PromptTemplate, task: Task) -> dict[s
         tokens, seconds = tokens + more, seconds + longer
     return {
         "first_token": statistics.median(warm),
-        "first_token_p95": percentile(warm, 95),
+        "first_token_p95": percentiles(warm, (95,))[0],
         "first_token_cold": statistics.median(cold),
-        "first_token_cold_p95": percentile(cold, 95),
+        "first_token_cold_p95": percentiles(cold, (95,))[0],
         "tokens_per_second": tokens / seconds if seconds else 0.0,
     }
 
@@ -165,11 +193,9 @@ def _first_token(engine: LocalEngine, prompt: Prompt, database: Database | None,
 def _decode(engine: LocalEngine, prompt: Prompt) -> tuple[int, float]:
     """How many tokens an answer has after its first, and in how many seconds they came."""
     times: list[float] = []
-    engine.scheduler.drafts = False
     (answer,) = engine.complete(
         [prompt], max_new_tokens=DECODED, on_text=lambda _place, _text: times.append(time.perf_counter())
     )
-    engine.scheduler.drafts = True
     return answer.tokens - 1, times[-1] - times[0]
 
 
@@ -179,15 +205,6 @@ def _forget(engine: LocalEngine) -> None:
         engine.network.forget()
     else:
         engine.network.prefixes.clear()
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that ``share`` percent of all do not exceed.
-
-    >>> percentile([3, 1, 2, 4], 50), percentile([3, 1, 2, 4], 95)
-    (2, 4)
-    """
-    return sorted(values)[max(1, math.ceil(len(values) * share / 100)) - 1]
 
 
 def _peak_memory(process: psutil.Process) -> int:
@@ -215,13 +232,15 @@ def _size(rung: Rung, hub: str) -> int:
     from sqlfocus.models.loading import adapter_base, find_model, is_adapter
 
     if not is_adapter(rung.model):
-        return _weights(find_model(rung.model, hub=hub).folder)
-    return _weights(path) + _weights(adapter_base(path, hub=hub)[1].folder)
+        return weights_size(find_model(rung.model, hub=hub).folder)
+    return weights_size(path) + weights_size(adapter_base(path, hub=hub)[1].folder)
 
 
-def _weights(folder: Path) -> int:
-    return sum(file.stat().st_size for pattern in ("*.safetensors", "*.bin") for file in folder.glob(pattern))
+def weights_size(folder: Path) -> int:
+    """Bytes of the files that transformers or PEFT loads, whatever else lies in a model's folder."""
+    from sqlfocus.models.gguf_size import weight_files
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for name in ("adapter_model.safetensors", "adapter_model.bin"):
+        if (folder / name).is_file():
+            return (folder / name).stat().st_size
+    return sum(file.stat().st_size for file in weight_files(folder))

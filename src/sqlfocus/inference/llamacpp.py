@@ -57,6 +57,7 @@ class LlamaCppNetwork:
     Attributes:
         prefixes: the saved states in memory.
         folder: where they are saved for the next start, if anywhere.
+        on_gpu: whether the model's layers lie on a GPU.
         vocabulary: how many tokens the model knows.
         vocabulary_handle: llama.cpp's own of them, good until :meth:`close`.
     """
@@ -85,7 +86,8 @@ class LlamaCppNetwork:
         _quiet(llama_cpp)
         llama_cpp.llama_backend_init()
         model = llama_cpp.llama_model_default_params()
-        model.n_gpu_layers = 999 if llama_cpp.llama_supports_gpu_offload() else 0
+        self.on_gpu = bool(llama_cpp.llama_supports_gpu_offload())
+        model.n_gpu_layers = 999 if self.on_gpu else 0
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), model)
         if not self._model:
             raise UserError(f"{path}: llama.cpp cannot load this file; it may be broken, or of an unknown architecture")
@@ -96,14 +98,15 @@ class LlamaCppNetwork:
         settings.kv_unified = True  # so that branches share their prefix's cells
         settings.n_threads = settings.n_threads_batch = threads()
         settings.no_perf = True
-        if not llama_cpp.llama_supports_gpu_offload():
+        if not self.on_gpu:
             # On a CPU the kernel for flash attention takes each token by itself: 16 tokens behind 700 took 73 ms in
             # place of 36 (SmolLM2 in Q4_0).
             settings.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._context = llama_cpp.llama_init_from_model(self._model, settings)
         if not self._context:
             raise UserError(f"{path}: there is no memory for a context of {context} tokens")
-        self.context = context
+        self._cells = context
+        self.context = min(context, int(llama_cpp.llama_model_n_ctx_train(self._model)))
         self._memory = llama_cpp.llama_get_memory(self._context)
         self.vocabulary_handle: Any = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self.vocabulary_handle))
@@ -187,10 +190,10 @@ class LlamaCppNetwork:
         Raises:
             NoRoom: there is not enough, as long as the branches under way are.
         """
-        while not self._free or self._used() + length > self.context:
+        while not self._free or self._used() + length > self._cells:
             idle = next((tokens for tokens, held in self._held.items() if not held.branches), None)
             if idle is None:
-                raise NoRoom(f"{length} tokens more have no room in a context of {self.context}")
+                raise NoRoom(f"{length} tokens more have no room in a context of {self._cells}")
             self._release(self._held.pop(idle))
 
     def _used(self) -> int:

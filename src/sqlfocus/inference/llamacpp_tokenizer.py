@@ -49,13 +49,8 @@ class LlamaCppTokenizer:
         longest_first = sorted(self._marks, key=len, reverse=True)
         self._mark = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         self._normalized = file.text("tokenizer.ggml.pre") in NORMALIZED
-        self._bos, self._eos = (self._name(file, texts, kind) for kind in ("bos", "eos"))
+        self._bos, self._eos = file.token("bos"), file.token("eos")
         self._pieces: dict[int, bytes] = {}
-
-    @staticmethod
-    def _name(file: GgufFile, texts: Sequence[str], kind: str) -> str:
-        token = file.metadata.get(f"tokenizer.ggml.{kind}_token_id")
-        return texts[token] if isinstance(token, int) and token < len(texts) else ""
 
     def chat(self, messages: Sequence[Mapping[str, str]], *, answering: bool = True) -> str:
         """See :class:`sqlfocus.inference.tokenizer.Tokenizer`."""

@@ -1,4 +1,4 @@
-"""``python -m sqlfocus.models.converting``: one call of llama.cpp's converter or quantizer, in a process of its own.
+"""One call of llama.cpp's converter or quantizer, in a process of its own.
 
 Its job is a line of JSON on standard input, which the parent then holds open: when it closes, because the parent has
 stopped or is gone, this process ends too. What llama.cpp says goes to standard error.
@@ -19,12 +19,15 @@ from typing import Any
 
 from sqlfocus.errors import UserError
 
+USER_ERROR = 64
+"""The exit status that tells of a user's error; the converter's own is 1, or 2 for a wrong command line."""
+
 _children: list[subprocess.Popen[bytes]] = []
 _callbacks: list[Any] = []  # the library calls what it was given to the end, and ctypes keeps no hold of it
 
 
 def main() -> int:
-    """Do the job and return the exit status: 0, 2 for a user's error, or another where llama.cpp failed."""
+    """Do the job and return the exit status: 0, :data:`USER_ERROR`, or another where llama.cpp failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -33,7 +36,7 @@ def main() -> int:
             return _convert(job)
         except UserError as error:
             sys.stderr.write(f"{error}\n")
-            return 2
+            return USER_ERROR
     return _quantize_with_program(job) if job["quantizer"] else _quantize(job)
 
 
@@ -143,8 +146,5 @@ def _log(_level: int, text: bytes, _data: Any) -> None:
 def _quantize_with_program(job: dict[str, Any]) -> int:
     words = [job["quantizer"], job["source"], job["output"], job["type"]]
     _children.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=sys.stderr))
-    return _children[-1].wait()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    status = _children[-1].wait()
+    return 128 - status if status < 0 else min(status, 1)  # ended by a signal: as a shell tells it

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import atomic_write
+from sqlfocus.files import atomic_write, disk_errors
 from sqlfocus.models import lmstudio
 from sqlfocus.models.modelfile import modelfile
 from sqlfocus.models.served import Served, ServedGguf
@@ -98,8 +98,7 @@ def _ollama(model: ServedGguf, system: str, wishes: Wishes) -> Deployment:
         context=tokens,
         license_name=model.gguf.text("general.license"),
     )
-    with atomic_write(folder / "Modelfile", force=wishes.force) as file:
-        file.write(text)
+    _write(folder / "Modelfile", text, wishes.force)
     # Ollama's /v1 names a model with its tag.
     commands = [_line(["ollama", "create", called, "-f", str(folder / "Modelfile")])]
     return _deployment("ollama", model, folder / "Modelfile", tokens, f"{called}:latest", commands, _bos_notes(model))
@@ -185,11 +184,28 @@ def _write_script(script: Path, command: Sequence[str], model: Path, words: Sequ
             pairs.append(word)
         else:
             pairs[-1] += f" {shlex.quote(word)}"
-    with atomic_write(script, force=force) as file:
-        file.write("#!/bin/sh\n# Flags given to this script are passed on; the last one wins.\n")
-        file.write("exec " + " \\\n  ".join([*pairs, '"$@"']) + "\n")
+    text = "#!/bin/sh\n# Flags given to this script are passed on; the last one wins.\n"
+    _write(script, text + "exec " + " \\\n  ".join([*pairs, '"$@"']) + "\n", force)
     mode = script.stat().st_mode
     script.chmod(mode | (mode & 0o444) >> 2)  # whoever may read it may run it
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    """Write a file, unless it is there and says the same.
+
+    Raises:
+        UserError: it says something else and ``force`` is false, or it cannot be written.
+    """
+    with disk_errors(path):
+        if path.is_file() and path.read_bytes() == text.encode():
+            return
+        if path.exists() and not force:
+            raise UserError(
+                f"{path}: the file exists and says something else; name another folder with --output, or pass --force "
+                "to replace it"
+            )
+        with atomic_write(path) as file:
+            file.write(text)
 
 
 def _line(words: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ SOURCE_KEY = "sqlfocus.source_sha256"
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_MOST_DIMENSIONS = 4
 
 # fmt: off
 FILE_TYPES = {
@@ -73,6 +74,18 @@ class GgufFile:
         """A metadata value as text; empty where there is none."""
         return str(self.metadata.get(key, ""))
 
+    def number(self, key: str) -> int:
+        """A metadata value that is a whole number, 0 or more; 0 where there is none."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) and value > 0 else 0
+
+    def token(self, kind: str) -> str:
+        """The text of the token that the file calls ``bos``, ``eos`` …; empty where it names none."""
+        number, tokens = (self.metadata.get(f"tokenizer.ggml.{key}") for key in (f"{kind}_token_id", "tokens"))
+        if isinstance(number, int) and isinstance(tokens, list) and 0 <= number < len(tokens):
+            return str(tokens[number])
+        return ""
+
     @property
     def architecture(self) -> str:
         """llama.cpp's name of it: ``qwen2``, ``llama`` …"""
@@ -92,22 +105,24 @@ class GgufFile:
     @property
     def context(self) -> int:
         """How many tokens the model reads; 0 where it does not say."""
-        return int(self.metadata.get(f"{self.architecture}.context_length", 0))
+        return self.number(f"{self.architecture}.context_length")
 
     @property
     def base_models(self) -> list[str]:
         """Names of the models that it was made from."""
-        count = int(self.metadata.get("general.base_model.count", 0))
-        return [
-            self.text(f"general.base_model.{place}.repo_url") or self.text(f"general.base_model.{place}.name")
-            for place in range(count)
-        ]
+        found: list[str] = []
+        for place in range(self.number("general.base_model.count")):
+            base = f"general.base_model.{place}"
+            name = self.text(f"{base}.repo_url") or self.text(f"{base}.name")
+            if not name:
+                break
+            found.append(name)
+        return found
 
     @property
     def end_token(self) -> str:
         """The token that ends an answer; empty where the file names none."""
-        number, tokens = self.metadata.get("tokenizer.ggml.eos_token_id"), self.metadata.get("tokenizer.ggml.tokens")
-        return str(tokens[number]) if isinstance(number, int) and tokens and number < len(tokens) else ""
+        return self.token("eos")
 
     @property
     def mix(self) -> dict[str, int]:
@@ -129,7 +144,7 @@ class GgufFile:
             return None
         try:
             row = json.loads(text)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"{self.path}: its {RECORD_KEY} is no JSON ({error}); quantize it again") from error
         return record_from(row, str(self.path))
 
@@ -145,7 +160,7 @@ def read_gguf(path: Path) -> GgufFile:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Reader(path, data).file()
-    except (struct.error, UnicodeDecodeError, IndexError, ValueError, OverflowError) as error:
+    except (struct.error, LookupError, ValueError, OverflowError, RecursionError) as error:
         raise UserError(f"{path}: no whole GGUF file (its header cannot be read); make or fetch it again") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -168,7 +183,9 @@ class _Reader:
             key = self._text()
             metadata[key] = self._value(self._one("I"))
         found = [self._tensor() for _ in range(tensors)]
-        alignment = int(metadata.get("general.alignment", 32))
+        alignment = metadata.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment < 1:
+            raise ValueError(alignment)
         begin = -(-self._at // alignment) * alignment
         end = begin + max((offset + tensor.bytes for tensor, offset in found), default=0)
         if end > len(self._data):
@@ -180,7 +197,10 @@ class _Reader:
     def _tensor(self) -> tuple[Tensor, int]:
         """A tensor, and where its weights begin."""
         name = self._text()
-        shape = tuple(self._one("Q") for _ in range(self._one("I")))
+        rank = self._one("I")
+        if rank > _MOST_DIMENSIONS:
+            raise ValueError(rank)
+        shape = tuple(self._one("Q") for _ in range(rank))
         number, offset = self._one("I"), self._one("Q")
         called, weights, size = TENSOR_TYPES.get(number, (f"type {number}", 1, 0))
         return Tensor(name, called, shape, math.prod(shape) // weights * size), offset

@@ -13,17 +13,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
 from tqdm import tqdm
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import disk_errors
+from sqlfocus.files import atomic_path
+from sqlfocus.models.converting import USER_ERROR
 from sqlfocus.models.gguf_file import GgufFile, read_gguf
 
 _POLL = 0.2
 _PATIENCE = 10.0
 """Seconds between looks at the file, and for a process to end of itself once it is told to."""
-_PART = re.compile(r"\..+\.gguf\.(\d+)\.part")
+# Without the working folder, which `python -c` puts first: files there may be called like packages.
+_START = (
+    "import sys; sys.path[:] = filter(None, sys.path); from sqlfocus.models.converting import main; sys.exit(main())"
+)
 
 
 class _Failed(Exception):
@@ -35,38 +38,19 @@ def make_file(target: Path, job: dict[str, Any], *, expected: int) -> GgufFile:
 
     Args:
         target: the file to be.
-        job: what to do, but for ``output``, which is a temporary name beside ``target``.
+        job: what to do, but for ``output``, which is a temporary place on the same disk.
         expected: its bytes, at most, for the bar.
 
     Raises:
         UserError: llama.cpp failed, in its own words, or the disk is full. There is no file then.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with disk_errors(target):
+        with atomic_path(target) as part:
             _run({**job, "output": str(part)}, part, target.name, expected)
             made = _whole(part)
-            part.replace(target)
     except _Failed as error:
         raise UserError(f"{target.name}: llama.cpp cannot make it: {error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return GgufFile(target, made.metadata, made.tensors)
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Remove the temporary files of runs that were killed: of processes that are gone, or younger than the file."""
-    for part in folder.glob(".*.part"):
-        found = _PART.fullmatch(part.name)
-        if found is None:
-            continue
-        number = int(found[1])
-        with suppress(psutil.NoSuchProcess, OSError):
-            if number != os.getpid() and psutil.Process(number).create_time() <= part.stat().st_mtime:
-                continue
-        with suppress(OSError):
-            part.unlink()
 
 
 def _whole(part: Path) -> GgufFile:
@@ -81,7 +65,7 @@ def _run(job: dict[str, Any], part: Path, name: str, expected: int) -> None:
     environment = os.environ | {"GGML_NO_BACKTRACE": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sqlfocus.models.converting"],
+            [sys.executable, "-c", _START],
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,
@@ -97,7 +81,7 @@ def _run(job: dict[str, Any], part: Path, name: str, expected: int) -> None:
             _end(process)
         if process.returncode:
             words = _last_words(said, process.returncode)
-            if process.returncode == 2:
+            if process.returncode == USER_ERROR:
                 raise UserError(words)
             if "Not enough free space to write" in words:  # numpy's words, and there may be a little room left
                 raise OSError(errno.ENOSPC, words)
@@ -134,13 +118,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_words(said: IO[bytes], status: int) -> str:
-    """The last line that tells of an error, else the last at all, else how the process ended."""
+    """The last line that tells of an error, else the last at all, or how the process ended if a signal did it."""
+    ending = -status if status < 0 else max(status - 128, 0)  # the quantizer's program tells it as shells do
+    if ending == 9:  # it had no time for last words
+        return "its process was ended by signal 9, as happens when the memory is full"
     said.seek(0)
     lines = [line.strip() for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    if status == USER_ERROR:
+        return lines[-1]
     told = [line for line in lines if re.search(r"error|exception|failed|assert|abort", line, re.IGNORECASE)]
     if any("pre-tokenizer was not recognized" in line for line in told):
         return "it does not know the tokenizer; take the base's own, or a newer llama.cpp with --llama_cpp DIR"
-    if told or (lines and status > 0):
+    if told or (lines and not ending):
         return (told or lines)[-1]
-    ended = f"its process was ended by signal {-status}" if status < 0 else f"its process ended with status {status}"
-    return f"{ended}, as happens when the memory is full" if status == -9 else ended
+    return f"its process was ended by signal {ending}" if ending else f"its process ended with status {status}"

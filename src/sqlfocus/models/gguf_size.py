@@ -6,6 +6,7 @@ more bits in some layers only; here they count as if they did in all, so that a 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def stored(folder: Path) -> Stored:
     """Read the headers of the safetensors files in ``folder``, not their weights.
 
     Raises:
-        UserError: there are none, or one is broken.
+        UserError: there are none, or one is missing or broken.
     """
     files = weight_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
@@ -85,15 +86,25 @@ def stored(folder: Path) -> Stored:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder.
+    """The safetensors files that hold a model folder's weights, as llama.cpp's converter takes them.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or one of several is missing.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise UserError(f"{folder}: no weights there (no .safetensors file); name a merged model's folder")
-    return files
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        files = sorted(folder.glob("model*.safetensors"))
+        if not files:
+            raise UserError(f"{folder}: no weights there (no model.safetensors); name a merged model's folder")
+        return files
+    try:
+        names = sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{index}: no index of weights ({type(error).__name__}: {error}); merge again") from error
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder}: {missing[0]} is missing, {len(missing)} of {len(names)} files; merge again")
+    return [folder / name for name in names]
 
 
 def expected_size(model: Stored, kind: str) -> int:

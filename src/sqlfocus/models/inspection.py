@@ -44,7 +44,7 @@ def description(file: GgufFile) -> dict[str, Any]:
         "prompt_template": record.prompt_template if record else "",
         "dialects": record.dialects if record else [],
         "max_values": record.max_values if record else None,
-        "evaluations": record.evaluations if record else [],
+        "evaluations_before_quantizing": record.evaluations if record else [],
         "lacks": lacks(file),
     }
 
@@ -59,7 +59,7 @@ def lacks(file: GgufFile) -> list[str]:
         found.append("no end token: answers would not end")
     if template and end:
         try:
-            after = after_answer(template, bos=_token(file, "bos"), eos=end)
+            after = after_answer(template, bos=file.token("bos"), eos=end)
         except UserError as error:
             found.append(str(error))
         else:
@@ -74,6 +74,15 @@ def lacks(file: GgufFile) -> list[str]:
     return found
 
 
+def printable(text: str) -> str:
+    """``text`` with escapes for what does not print: a file's words could else move the cursor and write over others.
+
+    >>> print(printable("Shop\\x1b[2J\\nReady"))
+    Shop\\x1b[2J\\nReady
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def template_family(template: str) -> str:
     """How a chat template is known, else its first line; empty for none.
 
@@ -82,8 +91,3 @@ def template_family(template: str) -> str:
     """
     known = next((name for mark, name in _FAMILIES.items() if mark in template), "")
     return known or next((line for line in template.splitlines() if line.strip()), "")
-
-
-def _token(file: GgufFile, name: str) -> str:
-    number, tokens = file.metadata.get(f"tokenizer.ggml.{name}_token_id"), file.metadata.get("tokenizer.ggml.tokens")
-    return str(tokens[number]) if isinstance(number, int) and tokens and number < len(tokens) else ""

@@ -23,7 +23,7 @@ from sqlfocus.models.cache import cache_folder
 
 PACKAGE = "llama-cpp-python"
 SCRIPT = "convert_hf_to_gguf.py"
-INSTALL = "pip install 'sql-focus-finetune[gguf]'"
+INSTALL = "pip install 'sql-focus-finetune[train,gguf]'"
 _INSIDE = PurePosixPath("vendor/llama.cpp")
 _KEPT = (SCRIPT, "conversion", "gguf-py/gguf", "LICENSE")
 _QUANTIZERS = ("build/bin/llama-quantize", "build/bin/Release/llama-quantize.exe", "build/bin/llama-quantize.exe")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import writing_failed
+from sqlfocus.files import atomic_path, disk_errors, readable
 
 PUBLISHER = "sqlfocus"
 USUAL_FOLDER = "~/.lmstudio/models"
@@ -39,23 +39,19 @@ def place(gguf: Path, models: Path, *, repository: str, force: bool = False) -> 
         UserError: the file is there and ``force`` is false, there is no room for a copy, or no permission.
     """
     source, target = gguf.resolve(), models / PUBLISHER / repository / gguf.name
-    if target.exists() and not force:
-        raise UserError(f"{target}: the file exists; pass --force to replace it, or name another folder with --output")
-    if target.exists() and target.samefile(source):
-        return target
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, part)
-        except OSError:  # another disk, or a file system without links
-            _copy(source, part, target)
-        part.replace(target)
-    except OSError as error:
-        raise writing_failed(target, error) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with disk_errors(target):
+        if target.exists() and target.samefile(source):
+            return target
+        if target.exists() and not force:
+            raise UserError(
+                f"{target}: the file exists and is another; name another folder with --output, or pass --force to "
+                "replace it"
+            )
+        with atomic_path(target) as part:
+            try:
+                os.link(source, part)
+            except OSError:  # another disk, or a file system without links
+                _copy(source, part, target)
     return target
 
 
@@ -63,7 +59,7 @@ def _copy(source: Path, part: Path, target: Path) -> None:
     needed, free = source.stat().st_size, shutil.disk_usage(part.parent).free
     if needed > free:
         raise UserError(
-            f"{target}: a copy takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there; free some space "
-            "or name a folder on the disk of the GGUF file with --output, where a link takes none"
+            f"{target}: a copy takes {readable(needed)}, and {readable(free)} is free there; free some space or "
+            "name a folder on the disk of the GGUF file with --output, where a link takes none"
         )
     shutil.copyfile(source, part)

@@ -225,9 +225,8 @@ def adapter_base(folder: Path, *, hub: str = "huggingface") -> tuple[ModelRecord
     Raises:
         UserError: the base is not to be found, or is not the one that the adapter was trained on.
     """
-    record = read_record(folder)
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    base = record.base_model if record else str(config.get("base_model_name_or_path") or "")
+    record, base = read_record(folder), named_base(folder)
+    base = record.base_model if record else base
     if not base:
         raise UserError(f"{folder}: the adapter does not say which base model it belongs to")
     try:
@@ -240,3 +239,19 @@ def adapter_base(folder: Path, *, hub: str = "huggingface") -> tuple[ModelRecord
             f"{source.revision}; bring that revision back, or fine-tune again"
         )
     return record, source
+
+
+def named_base(folder: Path) -> str:
+    """The base model that an adapter's own configuration names; empty where it names none.
+
+    Raises:
+        UserError: it is no PEFT configuration.
+    """
+    path = folder / ADAPTER_CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not an adapter's configuration ({error}); fine-tune again") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: not an adapter's configuration (no JSON object); fine-tune again")
+    return str(config.get("base_model_name_or_path") or "")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import torch
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_folder
 from sqlfocus.models.card import CARD, base_licence, base_name, written
-from sqlfocus.models.loading import ADAPTER_CONFIG, adapter_base, is_adapter, load_adapter, load_base, load_tokenizer
+from sqlfocus.models.loading import adapter_base, is_adapter, load_adapter, load_base, load_tokenizer, named_base
 from sqlfocus.models.record import ModelRecord
 
 
@@ -31,7 +30,7 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
     if output.exists() and not force:
         raise UserError(f"{output}: the folder exists; name another with --output, or pass --force to replace it")
     record, source = adapter_base(adapter)
-    named = record.base_model if record else _named_base(adapter)
+    named = record.base_model if record else named_base(adapter)
     licence = base_licence(named, source.folder)
     base = load_base(source, dtype=dtype or "auto")
     tokenizer = load_tokenizer(source)
@@ -45,15 +44,10 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
     return output
 
 
-def _named_base(adapter: Path) -> str:
-    """The base as PEFT's configuration names it, for an adapter that another tool made."""
-    return str(json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"])
-
-
 def model_card(name: str, record: ModelRecord | None, base: str, licence: Mapping[str, str]) -> str:
     """The model card, in Markdown with the hub's front matter; ``licence`` has its entries on the base's licence.
 
-    The front matter is published with the model, so a base of one's own is named without the folder that it lies in.
+    A card is published with the model, so files and a base of one's own are named without the folders they lie in.
     """
     text = "\n".join(_lines(name, record, base))
     return written(
@@ -73,7 +67,7 @@ def _lines(name: str, record: ModelRecord | None, base: str) -> list[str]:
         return lines
     lines += ["", f"- Prompt template: `{record.prompt_template}`", f"- Dialects: {', '.join(record.dialects)}"]
     if record.train_file:
-        lines.append(f"- Training data: `{record.train_file}` (SHA-256 `{record.train_sha256}`)")
+        lines.append(f"- Training data: `{_name(record.train_file)}` (SHA-256 `{record.train_sha256}`)")
     lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in record.training.items()]
     lines += ["", "## Execution accuracy", ""]
     if not record.evaluations:
@@ -81,8 +75,13 @@ def _lines(name: str, record: ModelRecord | None, base: str) -> list[str]:
     else:
         lines += ["| data | questions | EX | 95 % interval |", "|---|---|---|---|"]
         lines += [
-            f"| {row['data']} | {row['questions']} | {row['ex']:.3f} | {row['low']:.3f} to {row['high']:.3f} |"
+            f"| {_name(row['data'])} | {row['questions']} | {row['ex']:.3f} | {row['low']:.3f} to {row['high']:.3f} |"
             for row in record.evaluations
         ]
         lines += ["", "Measured with the adapter on its base, before merging."]
     return lines
+
+
+def _name(path: str) -> str:
+    """A file's name without its folders, of whichever system."""
+    return PureWindowsPath(path).name

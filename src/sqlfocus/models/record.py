@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def read_record(folder: Path) -> ModelRecord | None:
         return None
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a model record ({error}); fine-tune or merge again") from error
     return record_from(row, str(path))
 
@@ -65,17 +66,56 @@ def record_from(row: Any, where: str) -> ModelRecord:
     """The record that ``row`` is; ``where`` is named in errors.
 
     Raises:
-        UserError: it is not a record, or of a format that this version does not know.
+        UserError: it is not a record, lacks an entry or has one of a wrong type, or is of a format that this version
+            does not know.
     """
     if not isinstance(row, dict) or row.get("format") != FORMAT:
         raise UserError(f"{where}: a record of another format; this version of sqlfocus reads format {FORMAT}")
-    known = {entry.name for entry in fields(ModelRecord)}
+    row = {"base_revision": "", "dialects": ["sqlite"]} | row
     missing = {"base_model", "prompt_template"} - row.keys()
     if missing:
         raise UserError(f"{where}: the record lacks {', '.join(sorted(missing))}; fine-tune or merge again")
-    row.setdefault("base_revision", "")
-    row.setdefault("dialects", ["sqlite"])
-    return ModelRecord(**{name: value for name, value in row.items() if name in known})
+    known = {name: row[name] for name in _CHECKS if name in row}
+    for name, value in known.items():
+        if not _CHECKS[name](value):
+            raise UserError(f"{where}: the record's {name} cannot be {str(value)[:60]!r}; fine-tune or merge again")
+    return ModelRecord(**known)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_measurement(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_text(value.get("data"))
+        and _is_count(value.get("questions"))
+        and all(_is_number(value.get(name)) for name in ("ex", "low", "high"))
+    )
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("base_model", "base_revision", "prompt_template", "hub", "train_file", "train_sha256"), _is_text),
+    "dialects": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "max_values": lambda value: value is None or _is_count(value),
+    "training": _is_object,
+    "versions": _is_object,
+    "evaluations": lambda value: isinstance(value, list) and all(map(_is_measurement, value)),
+}
+"""What each entry is to be: a record may come from a file that somebody else made."""
 
 
 def installed_versions() -> dict[str, str]:

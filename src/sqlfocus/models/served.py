@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,9 @@ class Served:
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
             return name
         if asked is None:
-            raise UserError(f"{self.path}: its name has nothing that servers take; give it one with --name")
+            raise UserError(
+                f"{self.path}: servers take no such name (too long, or no letter of a to z); give it one with --name"
+            )
         raise UserError(f"--name {asked}: letters of a to z, digits, '.', '_' and '-' make a name, 80 at most")
 
 
@@ -113,7 +115,9 @@ def served_gguf(path: Path) -> ServedGguf:
     if path.is_dir():
         files = ", ".join(sorted(file.name for file in path.glob("*.gguf")))
         remedy = (
-            f"name one of its GGUF files: {files}" if files else "it serves a GGUF file: " + _QUANTIZE.format(path=path)
+            f"name one of its GGUF files: {files}"
+            if files
+            else f"it serves a GGUF file: {shlex.join(['sqlfocus', 'quantize', '--model', str(path)])}"
         )
         raise UserError(f"{path}: a folder; {remedy}")
     if not path.exists():
@@ -134,7 +138,7 @@ def served_gguf(path: Path) -> ServedGguf:
     adds = about.get("tokenizer.ggml.add_bos_token")
     if adds is None:  # what llama.cpp takes then
         adds = gguf.text("tokenizer.ggml.model") == "llama" or gguf.text("tokenizer.ggml.pre") == "llama-bpe"
-    bos = _token(about, "bos")
+    bos = gguf.token("bos")
     messages = [{"role": role, "content": "?"} for role in ("system", "user")]
     text = render(chat_template, messages, bos=bos, eos=gguf.end_token)
     return ServedGguf(
@@ -161,7 +165,8 @@ def served_folder(path: Path) -> Served:
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; name a merged model's, new-model/…")
     if (path / "adapter_config.json").is_file():
-        raise UserError(f"{path}: an adapter; merge it first: sqlfocus merge --adapter {path}")
+        merge = shlex.join(["sqlfocus", "merge", "--adapter", str(path)])
+        raise UserError(f"{path}: an adapter; merge it first: {merge}")
     if not (path / "config.json").is_file():
         raise UserError(f"{path}: the folder holds no model (no config.json); name a merged model's, new-model/…")
     record = read_record(path)
@@ -177,7 +182,6 @@ def served_folder(path: Path) -> Served:
     return Served(path, record, context if isinstance(context, int) else 0, needed)
 
 
-_QUANTIZE = "sqlfocus quantize --model {path}"
 _NO_RECORD = (
     "{path}: it was not fine-tuned here, so nothing says which prompts it answers; deploy what `{command}` makes of a "
     "fine-tuned model"
@@ -192,11 +196,6 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); merge again") from error
     return found if isinstance(found, dict) else {}
-
-
-def _token(about: Mapping[str, Any], name: str) -> str:
-    number, tokens = about.get(f"tokenizer.ggml.{name}_token_id"), about.get("tokenizer.ggml.tokens") or ()
-    return str(tokens[number]) if isinstance(number, int) and number < len(tokens) else ""
 
 
 def _quotient(whole: Any, parts: Any) -> int:
