@@ -148,3 +148,9 @@ def test_a_conversation_becomes_a_prompt():
     assert said(("system", ours.system), ("user", ours.user)).shared == len("【DB_ID】 x\n【Schema】\n# Table: t")
     with pytest.raises(ProblemError):
         said(("user", "q"), ("user", "r"))
+
+
+@pytest.mark.parametrize("wrong", [{"seed": False}, {"max_tokens": "5"}, {"stream": 1}], ids=str)
+def test_values_of_another_kind_are_refused(served, farm, wrong):
+    body = {"messages": messages(farm, "Name the cows, please.").messages(), **wrong}
+    assert served[1].post("/v1/chat/completions", json=body).status_code == 422

@@ -23,7 +23,7 @@ RECORD_KEY = "sqlfocus.record"
 TEMPLATE_KEY = "sqlfocus.prompt_template"
 DIALECTS_KEY = "sqlfocus.dialects"
 SOURCE_KEY = "sqlfocus.source_sha256"
-"""Which weights the file was converted from (:func:`sqlfocus.models.gguf.source_digest`)."""
+"""Which model it was converted from: a digest of its files (:func:`sqlfocus.models.gguf.source_digest`)."""
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9

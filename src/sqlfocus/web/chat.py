@@ -28,9 +28,9 @@ DEFAULT_TOKENS = 512
 
 
 class _Open(BaseModel):
-    """Fields that are not known are let be: each client sends some of its own."""
+    """Fields that are not known are let be: each client sends some of its own. ``false`` is no number, nor ``"1"``."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class TextPart(_Open):
