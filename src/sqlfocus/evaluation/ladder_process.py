@@ -1,27 +1,16 @@
-"""A rung's process, seen from both sides: it answers no Ctrl-C of its own, and ends when the one that started it does.
-
-Its job is a line of JSON on standard input, which the parent then holds open; when it closes, because the parent has
-stopped or is gone, the process ends. What it has to tell is a line on standard output.
-"""
+"""A rung's process, seen from both sides: what it has to tell is a line on standard output."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
-import threading
 from contextlib import suppress
 from typing import Any
 
-_START = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = filter(None, sys.path); "
-    "from sqlfocus.evaluation.rung import main; sys.exit(main())"
-)
-"""Ctrl-C is the parent's to answer, and the imports take seconds; modules are not looked for in the working folder."""
+from sqlfocus import child
+
 _POLL = 1.0
-_PATIENCE = 10.0
-"""Seconds between looks, since a wait without end cannot be stopped on Windows, and for it to end of itself."""
+"""Seconds between looks, since a wait without end cannot be stopped on Windows."""
 
 
 def run_job(job: dict[str, Any]) -> tuple[int, str]:
@@ -30,45 +19,20 @@ def run_job(job: dict[str, Any]) -> tuple[int, str]:
     Raises:
         KeyboardInterrupt: Ctrl-C; the process has ended.
     """
-    process = subprocess.Popen([sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        with suppress(BrokenPipeError):  # it ended already
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
+    with child.started("sqlfocus.evaluation.rung", job, stdout=subprocess.PIPE) as process:
         while process.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_POLL)
-    finally:
-        _end(process)
+    assert process.stdout is not None
     with process.stdout:
         return process.returncode, process.stdout.read().decode().strip()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.close()
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def read_job() -> tuple[dict[str, Any], int]:
-    """In the process: take the job, and where to :func:`tell` of it; end with the parent from now on."""
+    """In the process: take the job, and where to :func:`tell` of it."""
     told = os.dup(1)
     os.dup2(2, 1)  # what libraries print is not for the parent, which reads nothing before the end
-    job: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    return job, told
-
-
-def _end_with_parent() -> None:
-    while os.read(0, 1024):  # the file descriptor: a lock on sys.stdin would outlive the interpreter
-        pass
-    os._exit(1)
+    return child.read_job(), told
 
 
 def tell(told: int, line: str) -> None:

@@ -1,7 +1,6 @@
 """One call of llama.cpp's converter or quantizer, in a process of its own.
 
-Its job is a line of JSON on standard input, which the parent then holds open: when it closes, because the parent has
-stopped or is gone, this process ends too. What llama.cpp says goes to standard error.
+It is started by :mod:`sqlfocus.models.gguf_job`, and ends with its parent. What llama.cpp says goes to standard error.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ import ctypes
 import json
 import os
 import runpy
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
+from sqlfocus.child import read_job
 from sqlfocus.errors import UserError
 
 USER_ERROR = 64
@@ -28,9 +26,7 @@ _callbacks: list[Any] = []  # the library calls what it was given to the end, an
 
 def main() -> int:
     """Do the job and return the exit status: 0, :data:`USER_ERROR`, or another where llama.cpp failed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job = read_job(before_end=_kill_children)
     if job["do"] == "convert":
         try:
             return _convert(job)
@@ -40,12 +36,9 @@ def main() -> int:
     return _quantize_with_program(job) if job["quantizer"] else _quantize(job)
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1024):  # the file descriptor: a lock on sys.stdin would outlive the interpreter
-        pass
+def _kill_children() -> None:
     for child in _children:
         child.kill()
-    os._exit(1)
 
 
 def _convert(job: dict[str, Any]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import subprocess
@@ -15,18 +14,14 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from sqlfocus import child
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_path
 from sqlfocus.models.converting import USER_ERROR
 from sqlfocus.models.gguf_file import GgufFile, read_gguf
 
 _POLL = 0.2
-_PATIENCE = 10.0
-"""Seconds between looks at the file, and for a process to end of itself once it is told to."""
-# Without the working folder, which `python -c` puts first: files there may be called like packages.
-_START = (
-    "import sys; sys.path[:] = filter(None, sys.path); from sqlfocus.models.converting import main; sys.exit(main())"
-)
+"""Seconds between looks at the file."""
 
 
 class _Failed(Exception):
@@ -64,21 +59,9 @@ def _whole(part: Path) -> GgufFile:
 def _run(job: dict[str, Any], part: Path, name: str, expected: int) -> None:
     environment = os.environ | {"GGML_NO_BACKTRACE": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
-            env=environment,
-        )
-        assert process.stdin is not None
-        try:
-            with suppress(BrokenPipeError):  # it ended already, and has said why
-                process.stdin.write(json.dumps(job).encode() + b"\n")
-                process.stdin.flush()
+        streams = {"stdout": said, "stderr": said, "env": environment}
+        with child.started("sqlfocus.models.converting", job, **streams) as process:
             _watch(process, part, name, expected)
-        finally:
-            _end(process)
         if process.returncode:
             words = _last_words(said, process.returncode)
             if process.returncode == USER_ERROR:
@@ -103,18 +86,6 @@ def _watch(process: subprocess.Popen[bytes], part: Path, name: str, expected: in
         if process.returncode == 0:
             bar.total = bar.n
             bar.refresh()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close its standard input, which tells it to end, and kill it where it does not."""
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.close()
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _last_words(said: IO[bytes], status: int) -> str:
