@@ -1,11 +1,14 @@
 """Does a model answer the same wherever it runs?
 
-    python benchmarks/same_answers.py --model FILE.gguf|FOLDER [--server URL …] [--node] [--quick] [--json FILE]
+    python benchmarks/same_answers.py --model FILE.gguf|FOLDER [--server URL …] [--node] [--float32] [--quick]
 
 Asks a model in this process, then the same questions of servers that `sqlfocus deploy` was written for
 (`http://HOST:PORT/v1#NAME`), and with `--node` of node-llama-cpp's prebuilt llama.cpp (tests/install_servers.sh brings
 it). All answers are greedy and free, since servers do not hold answers to a schema. Counts those that are the same, and
 prompts of as many tokens. The questions are those on the sample database unless --data and --databases name others.
+
+Rounding differs from program to program, and where two tokens are about as likely, answers part. With --float32 here
+and there (`vllm serve --dtype float32`), where roundings are small, what still differs is no rounding.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlfocus.corpus.example import read_examples
-from sqlfocus.corpus.prompt import Prompt
+from sqlfocus.corpus.prompt import DEFAULT_TEMPLATE, Prompt, PromptTemplate, template_named
 from sqlfocus.evaluation.questions import schema_folder, schema_reader, spread
 from sqlfocus.evaluation.report import layout
+from sqlfocus.inference.engine import Engine
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.local import LocalEngine
 from sqlfocus.inference.remote import RemoteEngine
@@ -35,6 +39,7 @@ Answers = list[tuple[str, int]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a fine-tuned model: GGUF file, merged model, adapter")
+    parser.add_argument("--float32", action="store_true", help="compute in float32 here (a folder or adapter)")
     parser.add_argument("--server", nargs="+", default=[], metavar="URL", help="servers of the same model")
     parser.add_argument("--node", action="store_true", help="ask node-llama-cpp too (a GGUF file)")
     parser.add_argument("--data", type=Path, default=ROOT / "data/dev_data.jsonl", help="questions (%(default)s)")
@@ -48,7 +53,7 @@ def main() -> int:
     if not args.server and not args.node:
         parser.error("nothing to hold the answers against; name servers with --server, or pass --node")
     examples = spread(read_examples(args.data), 5 if args.quick else args.questions)
-    engine, template = load_engine(args.model, batch_size=1)
+    engine, template = in_float32(args.model) if args.float32 else load_engine(args.model, batch_size=1)
     assert isinstance(engine, LocalEngine)
     schema_of = schema_reader(
         args.databases, schema_folder(args.data, args.schema_dir), max_values=max_values(args.model)
@@ -76,6 +81,20 @@ def main() -> int:
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def in_float32(model: str) -> tuple[Engine, PromptTemplate]:
+    """A model of transformers', its weights and what is computed in float32, where `load_engine` takes bfloat16."""
+    import torch
+
+    from sqlfocus.inference.transformers import TransformersEngine
+    from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
+    from sqlfocus.models.decoder import Decoder
+    from sqlfocus.models.loading import load_model
+
+    loaded, tokenizer, record = load_model(model, dtype=torch.float32)
+    engine = TransformersEngine(Decoder(loaded), TransformersTokenizer(tokenizer), name=model, batch_size=1)
+    return engine, template_named(record.prompt_template if record else DEFAULT_TEMPLATE)
 
 
 def ask_server(url: str, prompts: Sequence[Prompt], most: int) -> Answers:
