@@ -115,3 +115,9 @@ def test_degenerate_text_takes_no_time(text):
     extract_sql(text)
     extract_sql("SQL" + text + ":")
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("sql", ['SELECT date("")', 'SELECT CAST(a AS text("")) FROM t'])
+def test_what_the_parser_stumbles_over_stays_as_it_is(sql):
+    """sqlglot raises a ValueError at a type's empty size."""
+    assert extract_sql(f"```sql\n{sql}\n```") == sql

@@ -178,6 +178,13 @@ def test_mysqls_dual_is_left_out():
     assert check("SELECT 1 FROM dual", dialect="postgres").tables == ("dual",)
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_what_the_parser_stumbles_over_is_refused_in_one_line(dialect):
+    permit = check('SELECT date("")', dialect=dialect)
+    assert (permit.allowed, permit.parsed) == (False, False)
+    assert permit.reason == f"not {dialect} SQL: it cannot be read"
+
+
 def test_a_number_that_python_does_not_read_is_refused_in_one_line():
     permit = check("SELECT 0x" + "f" * 4000)
     assert (permit.allowed, permit.parsed) == (False, False)

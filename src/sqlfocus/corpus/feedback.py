@@ -13,7 +13,6 @@ from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.preparation import Prepared, even_spacing, is_file_name, schema_file
@@ -23,6 +22,7 @@ from sqlfocus.execution.guard import check
 from sqlfocus.files import atomic_write, write_json_lines
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.text import read_schema_text
+from sqlfocus.sql import NOT_SQL
 
 MOST_NOTES = 20
 
@@ -164,7 +164,7 @@ def _sql_form(sql: str, dialect: str) -> str:
         for name in tree.find_all(exp.Identifier):
             name.set("this", name.name.lower())
         return tree.sql(dialect)
-    except (SqlglotError, RecursionError, AttributeError):
+    except NOT_SQL:
         return even_spacing(sql)
 
 

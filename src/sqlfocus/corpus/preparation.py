@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import sqlglot
-from sqlglot.errors import SqlglotError
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.readers import Conversation
@@ -24,6 +23,7 @@ from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_write, write_json_lines
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
+from sqlfocus.sql import NOT_SQL
 
 Row: TypeAlias = Example | Conversation
 Number = TypeVar("Number", int, float)
@@ -252,7 +252,7 @@ def _compiles(connection: sqlite3.Connection, sql: str) -> bool:
 def _parses(example: Example) -> bool:
     try:
         return sqlglot.parse_one(example.sql, read=example.dialect) is not None
-    except (SqlglotError, RecursionError):
+    except NOT_SQL:
         return False
 
 

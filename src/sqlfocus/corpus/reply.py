@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import sqlglot
-from sqlglot.errors import SqlglotError
+
+from sqlfocus.sql import NOT_SQL
 
 _END_OF_TURN = re.compile(r"<\|[^|>]*\|>|</s>|<end_of_turn>")
 _THINKING = re.compile(r".*</think>", re.DOTALL)
@@ -103,5 +104,5 @@ def _without_tail(sql: str, dialect: str) -> str:
 def _parses(sql: str, dialect: str) -> bool:
     try:
         return bool(sqlglot.parse(sql, read=dialect)[0])
-    except (SqlglotError, RecursionError, IndexError, AttributeError):
+    except NOT_SQL:
         return False

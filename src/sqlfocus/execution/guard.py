@@ -23,6 +23,7 @@ from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlfocus.execution.functions import FUNCTIONS
 from sqlfocus.execution.names import bind, is_dual, tables_read, take_dual_away, write_in_as_subquery, written
 from sqlfocus.schema.mschema import Database
+from sqlfocus.sql import NOT_SQL
 
 MAX_CHARACTERS = 20_000
 MAX_BRACKETS = 5
@@ -116,8 +117,9 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
         return Permit(False, f"not {dialect} SQL: {_first_line(error)}", parsed=False)
     except AttributeError:  # sqlglot 30.30 at MySQL's DATE_ADD with one argument
         return Permit(False, f"not {dialect} SQL: a function lacks an argument", parsed=False)
-    except ValueError:  # of Python's int, at a hexadecimal number of more than 4,300 digits
-        return Permit(False, f"not {dialect} SQL: a number is too long", parsed=False)
+    except NOT_SQL as error:  # Python's int refuses hexadecimal numbers of more than 4,300 digits
+        why = "a number is too long" if "digits" in str(error) else "it cannot be read"
+        return Permit(False, f"not {dialect} SQL: {why}", parsed=False)
 
 
 def _tables(tree: exp.Expr, dialect: str) -> tuple[str, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
 
 from sqlfocus.schema.drafts import DraftColumn, DraftTable
+from sqlfocus.sql import NOT_SQL
 
 
 def view_columns(query: str, dialect: str, tables: Sequence[DraftTable]) -> list[DraftColumn]:
@@ -34,7 +34,7 @@ def view_columns(query: str, dialect: str, tables: Sequence[DraftTable]) -> list
                 columns[used.name] = {column.name: "text" for column in table.columns}
         schema = MappingSchema(columns, dialect=dialect, normalize=False)
         tree = qualify_columns(qualify_tables(tree, dialect=dialect), schema=schema, dialect=dialect)
-    except SqlglotError:
+    except NOT_SQL:
         return []
     if any(projection.is_star for projection in tree.selects):
         return []

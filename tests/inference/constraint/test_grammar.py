@@ -88,6 +88,7 @@ def test_each_dialect_has_its_own(dialect, sql, vocabulary):
         ("sqlite", "SELECTid FROM t"),
         ("sqlite", "SELECT id FROM t WHERE id ILIKE 'x'"),
         ("sqlite", "SELECT load_extension('x') FROM t"),
+        ("sqlite", 'SELECT date("") FROM t'),
         ("sqlite", "ſELECT id FROM t"),
         ("postgres", 'SELECT t."order" FROM t'),
         ("postgres", "SELECT [unit price] FROM t"),

@@ -83,7 +83,7 @@ def sql_grammar(database: Database) -> str:
     tables = {path for table in database.tables for path in _paths(table.name, table.schema, dialect)}
     columns = {column.name for table in database.tables for column in table.columns}
     open_quote, close_quote = dialect.quotes[0]
-    strings = ["/'([^']|'')*'/"] + ['/"([^"]|"")*"/'] * dialect.double_quoted_strings
+    strings = ["/'([^']|'')*'/"] + ['/"([^"]|"")+"/'] * dialect.double_quoted_strings
     compare = ("=", "!=", "<>", "<", "<=", ">", ">=", *dialect.comparisons)
     lines = [
         _RULES.strip().replace("CASTS", ' ("::" TYPE)*' if dialect.double_colon_casts else ""),
