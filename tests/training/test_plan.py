@@ -12,7 +12,7 @@ from sqlfocus.models.loading import Source, find_model, quiet_peft
 from sqlfocus.training.lora import speed_up
 from sqlfocus.training.loss import answer_loss, row_losses
 from sqlfocus.training.packing import TokenizedExample, batches, pack, pad
-from sqlfocus.training.plan import estimate, model_shape, pack_tokens
+from sqlfocus.training.plan import LAUNCHING, Plan, estimate, expected_time, model_shape, pack_tokens
 
 SHAPE = {
     "vocab_size": 997,
@@ -124,3 +124,14 @@ def test_a_plan_fetches_no_weights(weights, monkeypatch, tmp_path):
     assert ("*.safetensors" in asked) is weights
     assert "*.json" in asked
     assert not any("bin" in pattern or "pt" in pattern for pattern in asked)
+
+
+def test_the_time_on_a_gpu_is_that_of_launching_where_that_is_more(model):
+    _, shape = model
+    plan = Plan(passes=100, tokens=0, plain_tokens=0, longest_row=0, flops=10**15, memory=0)
+    launching = 2 * 100 * shape.layers * LAUNCHING
+    computing = "about 7 min, at 50% of the 10 TFLOP/s"
+    assert expected_time(plan, shape, 1e13, epochs=2, on_gpu=True).startswith(computing)
+    assert expected_time(plan, shape, 1e13, epochs=2, on_gpu=False).startswith(computing)
+    said = expected_time(plan, shape, 1e18, epochs=2, on_gpu=True)
+    assert said.startswith(f"about {launching:.0f} s, for launching kernels")

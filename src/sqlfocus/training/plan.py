@@ -22,7 +22,10 @@ from sqlfocus.training.packing import Packing, Row, StepSampler, batches
 
 UTILISATION = 0.5
 """The share of one large matrix product's speed that a step reaches: measured 0.47 in bfloat16 and 0.6 in float32, each
-on two cores (docs/log.md)."""
+on two cores, and 0.41 to 0.49 for a 7B model on one GPU (docs/log.md)."""
+LAUNCHING = 0.0073
+"""Seconds that a GPU's kernels of one decoder layer take to be launched in a forward and a backward pass: what a small
+model waits for (docs/log.md)."""
 FOUR_BITS = 0.516
 """Bytes of a weight in QLoRA's 4 bits with its share of the scales: 4.127 bits (arXiv 2305.14314, section 3)."""
 
@@ -166,15 +169,31 @@ def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Pack
     )
 
 
+def expected_time(plan: Plan, shape: ModelShape, speed: float, *, epochs: float, on_gpu: bool) -> str:
+    """How long ``epochs`` take on one device whose matrix products reach ``speed`` operations a second, and why.
+
+    On a GPU it is the larger of two: what its kernels compute, and what it takes to launch them.
+    """
+    computing = epochs * plan.flops / (speed * UTILISATION)
+    launching = epochs * plan.passes * shape.layers * LAUNCHING if on_gpu else 0.0
+    if launching > computing:
+        return f"about {_duration(launching)}, for launching kernels; a larger --row_length may need fewer passes"
+    return f"about {_duration(computing)}, at {UTILISATION:.0%} of the {_rate(speed)} that a matrix product reaches now"
+
+
 def machine_speed(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations a second of a 1024 × 1024 matrix product, the best of what a third of a second gives."""
-    matrix = torch.randn(1024, 1024, dtype=torch.float32).to(device, dtype)
+    """Operations a second of a matrix product, the best of what a third of a second gives.
+
+    1024 × 1024, and on a GPU, which such a one does not fill, 8192 × 8192.
+    """
+    size = 8192 if device.type == "cuda" else 1024
+    matrix = torch.randn(size, size, dtype=torch.float32).to(device, dtype)
     best = 0.0
     end = time.perf_counter() + 1 / 3
     while time.perf_counter() < end:
         started = time.perf_counter()
         float((matrix @ matrix)[0, 0])  # waits for a GPU to be done
-        best = max(best, 2 * 1024**3 / (time.perf_counter() - started))
+        best = max(best, 2 * size**3 / (time.perf_counter() - started))
     return best
 
 
@@ -203,8 +222,11 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
     dtype = run_dtype(args)
     shape = model_shape(source, lora_rank=args.lora_rank, dtype=dtype, four_bits=args.train_mode == "qlora")
     plan = estimate(shape, packs, packing=args.packing)
-    speed = machine_speed(args.device, dtype)
-    seconds = plan.flops * epochs / (speed * UTILISATION * args.world_size)
+    expected = expected_time(
+        *(plan, shape, machine_speed(args.device, dtype)),
+        epochs=epochs / args.world_size,
+        on_gpu=args.device.type == "cuda",
+    )
     saved = 1 - plan.tokens / plan.plain_tokens
     lines = [
         f"Model       {args.model_name}, {shape.parameters / 1e6:,.1f} M parameters, {shape.trainable / 1e6:,.2f} M "
@@ -215,8 +237,7 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
         f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.passes:,} forward passes",
         f"Steps       {steps:,} of about {len(dataset.examples) / len(sampler):.0f} examples, {epochs:.3g} epochs, "
         f"learning rate {args.learning_rate:g}",
-        f"Time        about {_duration(seconds)}, at {UTILISATION:.0%} of the {_rate(speed)} that a matrix product "
-        "reaches now",
+        f"Time        {expected}",
         f"Memory      about {plan.memory / 1e9:.1f} GB at the longest row ({plan.longest_row:,} tokens)",
     ]
     if dataset.too_long:
