@@ -87,9 +87,9 @@ def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_mode
     assert "schema-first" in card
 
 
-@pytest.mark.parametrize("optimizer", [[], ["--muon"]], ids=["adamw", "muon"])
-def test_a_killed_run_resumes_to_the_very_weights_of_one_that_was_not(optimizer, tiny_model, data, tmp_path):
-    flags = ["--num_train_epochs", "3", *optimizer]
+@pytest.mark.parametrize("more", [[], ["--muon"], ["--reorder_schema"]], ids=["adamw", "muon", "reordered"])
+def test_a_killed_run_resumes_to_the_very_weights_of_one_that_was_not(more, tiny_model, data, tmp_path):
+    flags = ["--num_train_epochs", "3", *more]
     finetune(tiny_model, data, tmp_path / "whole", *flags)
     killed = tmp_path / "killed"
     process = subprocess.Popen(

@@ -51,6 +51,10 @@ class FinetuneArguments(TrainingArguments):
     prefixes_per_step: int = field(
         default=2, metadata={"help": "from how many databases, about, a packed step takes a device's examples"}
     )
+    reorder_schema: bool = field(
+        default=False,
+        metadata={"help": "from the second epoch on, each epoch has a database's tables and columns in another order"},
+    )
     lora_rank: int = field(default=16, metadata={"help": "LoRA's rank"})
     lora_alpha: float = field(default=32, metadata={"help": "LoRA's alpha; the update is scaled by alpha / rank"})
     lora_dropout: float = field(default=0.05, metadata={"help": "dropout before LoRA's first matrix"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +26,19 @@ class Dataset:
     """Tokenized examples and the rows they came from, in the file's order.
 
     ``too_long`` counts, for each database, the examples that have more tokens than allowed; they are not in
-    ``examples``. ``max_values`` is how many sample values a column has at most in their schema texts, None where no row
-    names a database.
+    ``examples``. ``schemas`` are the schema texts of the databases that rows name.
     """
 
     examples: list[TokenizedExample]
     rows: list[Example | Conversation]
     too_long: Counter[str]
     longest: int
-    max_values: int | None = None
+    schemas: dict[str, str]
+
+    @property
+    def max_values(self) -> int | None:
+        """How many sample values a column has at most in the schema texts, None where no row names a database."""
+        return _max_values(self.schemas.values())
 
 
 def load_dataset(
@@ -54,22 +58,13 @@ def load_dataset(
     """
     rows = read_training_rows(path)
     folder = schema_dir or path.parent / "schemas"
-    schemas: dict[str, str] = {}
-    own = TransformersTokenizer(tokenizer)
-    end = end_token(own)
-    dataset = Dataset([], [], Counter(), 0)
+    schemas = {
+        db_id: read_schema(folder, db_id)
+        for db_id in dict.fromkeys(row.db_id for row in rows if isinstance(row, Example))
+    }
+    dataset = Dataset([], [], Counter(), 0, schemas)
     longest = 0
-    for row in rows:
-        if isinstance(row, Example):
-            if row.db_id not in schemas:
-                schemas[row.db_id] = read_schema(folder, row.db_id)
-            prompt = template.prompt(
-                schema=schemas[row.db_id], question=row.question, evidence=row.evidence, dialect=row.dialect
-            )
-            answer = template.answer(row.sql)
-        else:
-            prompt, answer = Prompt(row.system, row.user), row.assistant
-        example = TokenizedExample(prompt_ids(own, prompt), [*own.ids(answer), end])
+    for row, example in zip(rows, tokenized(rows, tokenizer, template, schemas), strict=True):
         longest = max(longest, len(example))
         if len(example) > max_length:
             dataset.too_long[row.db_id if isinstance(row, Example) else "conversations"] += 1
@@ -81,7 +76,27 @@ def load_dataset(
             f"{path}: none of its {len(rows)} examples fits in {max_length} tokens (the shortest schema is too long); "
             f"raise --max_seq_length to {longest}"
         )
-    return Dataset(dataset.examples, dataset.rows, dataset.too_long, longest, _max_values(schemas.values()))
+    return Dataset(dataset.examples, dataset.rows, dataset.too_long, longest, schemas)
+
+
+def tokenized(
+    rows: Iterable[Example | Conversation],
+    tokenizer: PreTrainedTokenizerBase,
+    template: PromptTemplate,
+    schemas: Mapping[str, str],
+) -> Iterator[TokenizedExample]:
+    """The rows' token ids, in their order; ``schemas`` are the databases' schema texts by name."""
+    own = TransformersTokenizer(tokenizer)
+    end = end_token(own)
+    for row in rows:
+        if isinstance(row, Example):
+            prompt = template.prompt(
+                schema=schemas[row.db_id], question=row.question, evidence=row.evidence, dialect=row.dialect
+            )
+            answer = template.answer(row.sql)
+        else:
+            prompt, answer = Prompt(row.system, row.user), row.assistant
+        yield TokenizedExample(prompt_ids(own, prompt), [*own.ids(answer), end])
 
 
 def _max_values(schemas: Iterable[str]) -> int | None:

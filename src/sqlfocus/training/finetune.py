@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +25,15 @@ from sqlfocus.models import attention
 from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training.arguments import FinetuneArguments
-from sqlfocus.training.dataset import Dataset, dialects, load_dataset
+from sqlfocus.training.dataset import Dataset, dialects, load_dataset, tokenized
 from sqlfocus.training.fused import fuse_layers
 from sqlfocus.training.head import fuse_loss
 from sqlfocus.training.lora import speed_up
 from sqlfocus.training.machine import choose_threads, keep_freed_memory
-from sqlfocus.training.packing import StepSampler
+from sqlfocus.training.packing import StepSampler, TokenizedExample
 from sqlfocus.training.plan import announce, run_dtype
 from sqlfocus.training.progress import Progress, StopOnInterrupt
+from sqlfocus.training.reorder import EpochExamples, reordered
 from sqlfocus.training.tracking import Tracker, choose_mode
 from sqlfocus.training.trainer import PackedTrainer
 
@@ -182,6 +184,21 @@ def _dataset(
     return load_dataset(Path(path), tokenizer, template, schema_dir=schema_dir, max_length=args.max_seq_length)
 
 
+def _epochs(
+    args: FinetuneArguments, dataset: Dataset, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate
+) -> EpochExamples:
+    """The examples, from the second epoch on with the databases' tables and columns in another order each time."""
+
+    def again(epoch: int) -> list[TokenizedExample]:
+        schemas = {
+            db_id: reordered(text, random.Random(f"{args.seed} {epoch} {db_id}"))
+            for db_id, text in dataset.schemas.items()
+        }
+        return list(tokenized(dataset.rows, tokenizer, template, schemas))
+
+    return EpochExamples(dataset.examples, again)
+
+
 def _examples_per_step(args: FinetuneArguments) -> int:
     """Those of all processes together."""
     return int(args.examples_per_device * args.world_size)
@@ -243,7 +260,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     trainer = PackedTrainer(
         model=model,
         args=args,
-        train_examples=dataset.examples,
+        train_examples=_epochs(args, dataset, tokenizer, template) if args.reorder_schema else dataset.examples,
         sampler=sampler,
         eval_examples=evaluation.examples if evaluation else (),
         measure=measured if measure is not None and main else None,
@@ -280,6 +297,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
                 "optimizer": "muon" if args.muon else str(getattr(args.optim, "value", args.optim)),
                 "lora_rank": args.lora_rank,
                 "lora_alpha": args.lora_alpha,
+                "reorder_schema": args.reorder_schema,
                 "seed": args.seed,
             },
             versions=installed_versions(),

@@ -313,5 +313,7 @@ class StepLoader(DataLoader[Any]):
     """
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell the sampler which epoch begins."""
+        """Tell the sampler which epoch begins, and the examples, where they differ from epoch to epoch."""
         self.batch_sampler.set_epoch(epoch)
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
