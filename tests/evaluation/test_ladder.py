@@ -49,6 +49,14 @@ def test_a_wider_margin_takes_a_smaller_type_and_never_one_that_is_seen_to_lose(
     assert chosen(whole_ladder(), margin=0.01).taken is None
 
 
+def test_a_loss_that_is_hardly_more_than_the_margin_is_told_from_it():
+    measured = whole_ladder()
+    compared = compare_to(measured, reference_of([one.rung for one in measured]))
+    (one,) = [one for one in compared if one.rung.name == "Q4_0"]
+    reasons = chosen(measured, margin=-one.pair.interval()[0] - 1e-6).reasons
+    assert "it may lose a little over 5.7 points, more than the 5.7 points that are to be unlikely" in reasons[1]
+
+
 def test_few_questions_recommend_nothing_and_say_how_many_would():
     measured = [made_up("F16", {0, 1, 2}, questions=12, size=271), made_up("Q2_K", {0, 1, 2}, questions=12, size=88)]
     choice = chosen(measured)

@@ -166,7 +166,8 @@ def _passed_over(one: Compared, margin: float) -> str:
     if high < 0:
         why = f"it loses {points(-one.pair.difference)} (95 % interval {100 * -high:.1f} to {points(-low)})"
     else:
-        why = f"it may lose {points(-low)}, more than the {points(margin)} that are to be unlikely"
+        lost = points(-low) if points(-low) != points(margin) else f"a little over {points(margin)}"
+        why = f"it may lose {lost}, more than the {points(margin)} that are to be unlikely"
     return f"{one.rung.name} ({readable(one.size)}) is passed over: {why}."
 
 
