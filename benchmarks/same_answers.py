@@ -1,6 +1,7 @@
 """Does a model answer the same wherever it runs?
 
-    python benchmarks/same_answers.py --model FILE.gguf|FOLDER [--server URL …] [--node] [--float32] [--quick]
+    python benchmarks/same_answers.py --model FILE.gguf|FOLDER [--server URL …] [--node] [--float32]
+        [--quick] [--json FILE]
 
 Asks a model in this process, then the same questions of servers that `sqlfocus deploy` was written for
 (`http://HOST:PORT/v1#NAME`), and with `--node` of node-llama-cpp's prebuilt llama.cpp (tests/install_servers.sh brings
