@@ -240,12 +240,28 @@ def test_predictions_are_saved_and_give_the_same_score_again(databases, examples
         assert [one.verdict for one in after.predictions] == [one.verdict for one in before.predictions]
 
 
+def test_predictions_without_gold_are_scored_with_the_questions_given(databases, examples, tmp_path):
+    path = tmp_path / "model-a.jsonl"
+    rows = [{"db_id": one.db_id, "question": one.question, "sql": one.sql} for one in examples]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (saved,) = read_predictions(path, examples)
+    assert (saved.model, saved.examples) == ("model-a", list(examples))
+    again = Example(examples[0].question, "SELECT 'other'", examples[0].db_id)
+    path.write_text((json.dumps(rows[0]) + "\n") * 2)
+    (saved,) = read_predictions(path, [examples[0], again])
+    assert saved.examples == [examples[0], again]
+    with pytest.raises(UserError, match=r"model-a.jsonl:1: the question is not in --data"):
+        read_predictions(path, examples[1:])
+    with pytest.raises(UserError, match=r'model-a.jsonl:1: the prediction has no "gold"; name the file .* --data'):
+        read_predictions(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "holds no predictions"),
         ("[]\n", ":1: a prediction is a JSON object"),
-        ('{"db_id": "zoo", "question": "q", "sql": "x"}\n', ':1: the prediction has no text in "gold"'),
+        ('{"db_id": "zoo", "question": "q", "sql": "x"}\n', ':1: the prediction has no "gold"'),
         ('{"db_id": "zoo", "question": "q", "gold": "x"}\n', ':1: the prediction has no text in "sql"'),
         ('{"db_id": "zoo", "gold": "x", "sql": "x"}\n', ':1: the record has no text in "question"'),
         ("{nothing\n", ":1: not JSON"),

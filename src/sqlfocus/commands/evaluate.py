@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from sqlfocus.commands.ask import CANDIDATES_HELP, ENGINE_HELP, VALUES_HELP
 
 if TYPE_CHECKING:
     from sqlfocus.corpus.example import Example
+    from sqlfocus.evaluation.evaluate import Predict
     from sqlfocus.evaluation.score import Evaluation, Prediction
 
 
@@ -23,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="adapter, merged model, hub name, GGUF file, or the URL of a server's /v1; several",
     )
-    parser.add_argument("--data", type=Path, help="JSONL file of questions with their SQL")
+    parser.add_argument(
+        "--data", type=Path, help="JSONL file of questions with their SQL; saved predictions without it need it"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -40,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", choices=("auto", "transformers", "llamacpp"), default="auto", help=ENGINE_HELP)
     parser.add_argument("--candidates", type=int, default=1, metavar="N", help=CANDIDATES_HELP)
+    parser.add_argument(
+        "--repair", action="store_true", help="ask once more where an answer is faulty or finds nothing, as the service"
+    )
     add_measuring_arguments(parser)
 
 
@@ -119,6 +126,7 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
     """Ask one model, which is gone from memory on return; ``evaluation`` fills as it answers."""
     from tqdm import tqdm
 
+    from sqlfocus.evaluation.as_served import served_predictor
     from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
     from sqlfocus.evaluation.questions import schema_reader
     from sqlfocus.inference.loading import load_engine
@@ -130,7 +138,10 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
     )
     with tqdm(total=len(examples), desc=Path(model).name, unit="question", file=sys.stderr) as bar:
         schema_of = schema_reader(args.databases, schema_dir, max_values=max_values(model, args.max_values))
-        predict = engine_predictor(
+        asking: Callable[..., Predict] = engine_predictor
+        if args.repair:
+            asking = functools.partial(served_predictor, databases=args.databases, at_once=args.batch_size)
+        predict = asking(
             *(engine, template, schema_of),
             constrained=not args.free,
             max_new_tokens=args.max_new_tokens,
@@ -148,9 +159,11 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
 
 
 def _saved(args: argparse.Namespace) -> list[Evaluation]:
+    from sqlfocus.corpus.example import read_examples
     from sqlfocus.evaluation.evaluate import evaluate
     from sqlfocus.evaluation.saved import read_predictions, write_predictions
 
+    questions = read_examples(args.data) if args.predictions and args.data is not None else []
     evaluations = [
         evaluate(
             saved.examples,
@@ -161,7 +174,7 @@ def _saved(args: argparse.Namespace) -> list[Evaluation]:
             rule=args.rule,
         )
         for path in args.predictions
-        for saved in read_predictions(path)
+        for saved in read_predictions(path, questions)
     ]
     if evaluations and args.output is not None and not args.model:
         write_predictions(args.output, evaluations)

@@ -128,13 +128,6 @@ def engine_predictor(
     each question.
     """
 
-    @functools.lru_cache(maxsize=64)
-    def database(schema: str, dialect: str) -> Database:
-        try:
-            return read_schema_text(schema, dialect=dialect)
-        except UserError as error:
-            raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
-
     def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
         # Benchmarks ask each question in several phrasings, one after the other. Apart, one's answer drafts the next's.
         chance = random.Random(0)
@@ -151,11 +144,24 @@ def engine_predictor(
             ],
             lambda number, written: tell(places[number], [one.text for one in written]),
             max_new_tokens=max_new_tokens,
-            databases=[database(schema, one.dialect) if constrained else None for one, schema in pairs],
+            databases=[described(schema, one.dialect) if constrained else None for one, schema in pairs],
             candidates=candidates,
         )
 
     return predict
+
+
+@functools.lru_cache(maxsize=64)
+def described(schema: str, dialect: str) -> Database:
+    """The database that a schema text describes, for answers to be held to.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return read_schema_text(schema, dialect=dialect)
+    except UserError as error:
+        raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
 
 
 def database_file(databases: Path, db_id: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,26 +46,47 @@ def write_predictions(path: Path, evaluations: Sequence[Evaluation]) -> int:
     return write_json_lines(path, rows)
 
 
-def read_predictions(path: Path) -> list[SavedPredictions]:
+def read_predictions(path: Path, questions: Sequence[Example] = ()) -> list[SavedPredictions]:
     """Read a predictions file: one entry a model, in the file's order.
 
-    A row needs ``db_id``, ``question``, ``gold``, and ``completion`` or ``sql``; without ``model`` it is the file's.
+    A row needs ``db_id``, ``question``, ``completion`` or ``sql``, and ``gold``, unless the question is one of
+    ``questions``, which then say its SQL. Without ``model`` it is the file's.
 
     Raises:
         UserError: the file is missing or empty, or a row lacks a field (with file and line).
     """
     models: dict[str, SavedPredictions] = {}
+    # A question that is there twice may have other SQL the second time: a model's answers come in the same order.
+    known: dict[tuple[str, str], list[Example]] = {}
+    for one in questions:
+        known.setdefault((one.db_id, one.question), []).append(one)
+    asked: Counter[tuple[str, tuple[str, str]]] = Counter()
     for number, row in read_json_lines(path):
         where = f"{path}:{number}"
         if not isinstance(row, dict):
             raise UserError(f"{where}: a prediction is a JSON object, this is {type(row).__name__}")
         name = str(row.get("model") or path.stem)
         saved = models.setdefault(name, SavedPredictions(name))
-        saved.examples.append(Example.from_json({**row, "sql": _text(row, "gold", where)}, where))
+        if row.get("gold") is None and questions:
+            key = (_text(row, "db_id", where).strip(), _text(row, "question", where).strip())
+            if key not in known:
+                raise UserError(f"{where}: the question is not in --data, on the database {key[0]}: {key[1]!r}")
+            saved.examples.append(known[key][asked[name, key] % len(known[key])])
+            asked[name, key] += 1
+        else:
+            saved.examples.append(Example.from_json({**row, "sql": _gold(row, where)}, where))
         saved.completions.append(_text(row, "completion" if row.get("completion") is not None else "sql", where))
     if not models:
         raise UserError(f"{path}: the file holds no predictions; make one with `sqlfocus evaluate --model … --output`")
     return list(models.values())
+
+
+def _gold(row: dict[str, Any], where: str) -> str:
+    if row.get("gold") is None:
+        raise UserError(
+            f'{where}: the prediction has no "gold"; name the file with the questions and their SQL: --data'
+        )
+    return _text(row, "gold", where)
 
 
 def _text(row: dict[str, Any], name: str, where: str) -> str:

@@ -8,6 +8,8 @@ gives an answer as many tokens as the draft was right, and one more.
 from __future__ import annotations
 
 import contextlib
+import heapq
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -30,6 +32,16 @@ LEAST_LIKELY = 0.1
 """A draft ends before it is less likely right than that, however cheap."""
 PIECE = 512
 """Of a longer question so many tokens are taken in a pass, so that a pass needs no more memory than it has."""
+PATIENCE = 2.0
+"""An answer is looked through once it has lost so much score to refusals, or so much more than when that was done."""
+MARGIN = 0.5
+"""Another way is taken where it has lost so much less."""
+DOUBT = 3.0
+"""As much is lost with a join that follows no key."""
+HOPELESS = 8.0
+"""Ways that have lost more are not taken in place of an answer that leads nowhere."""
+MOST_RETURNS = 8
+"""So often an answer is looked through."""
 NEVER_DRAWN = 25.0
 """Scores that are so much lower than the highest take no part in a draw: one in e²⁵ would be theirs."""
 
@@ -133,6 +145,24 @@ class Job:
     """How many of the branch's own tokens the network holds."""
     pending: Sequence[int] = ()
     """Tokens that the network has not seen yet."""
+    lost: float = 0.0
+    """How much score the tokens that were taken in place of refused ones have lost."""
+    doubts: int = 0
+    """How many of its joins follow no key."""
+    looked: float = 0.0
+    """… when the answer was last looked through."""
+    reviewing: bool = False
+    """Whether the next pass is over the whole answer, to look for a better way."""
+    ending: bool = False
+    """Whether it would have ended there."""
+    returns: int = 0
+    """How often that was done."""
+    forced: set[int] = field(default_factory=set)
+    """The places of tokens that the grammar had come next."""
+    ways: list[tuple[float, tuple[int, ...]]] = field(default_factory=list)
+    """Beginnings of other answers, with what they have lost; a heap."""
+    seen: set[tuple[int, ...]] = field(default_factory=set)
+    """Those that are or were in ``ways``."""
 
     @property
     def is_stopped(self) -> bool:
@@ -142,7 +172,8 @@ class Job:
     def next(self, scores: Scores, place: int) -> list[int]:
         """The next token by the scores at a place, and those that the guide has follow whatever the scores.
 
-        Where the guide takes the answer back, ``answer`` is emptied and what is returned is all of it.
+        Where the guide takes the answer back, ``answer`` is emptied and what is returned is all of it. Where there may
+        be a better way, none is returned and the answer is to be reviewed.
         """
         if self.temperature:
             assert self.random is not None
@@ -154,15 +185,90 @@ class Job:
         elif self.guide is None or self.guide.take(scores.best[place]):
             token = scores.best[place]
         else:
-            token = self.guide.search(scores.at(place))
+            row = scores.at(place)
+            token = self.guide.search(row)
+            self.lost += float(row[scores.best[place]] - row[token])
         if self.guide is None:
             return [token]
-        tokens = [token, *self.guide.forced()]
+        forced = self.guide.forced()
+        tokens = [token, *forced]
         left = self.most - len(self.answer) - len(tokens)
         if self.guide.stuck or (left <= 0 and not self.guide.ended):
+            if self._may_return():
+                self.lost = math.inf
+                self.reviewing = True
+                return []
             self.answer.clear()
             return self.guide.rewind(self.most)
-        return tokens + (self.guide.close(left) if left <= CLOSING and not self.guide.ended else [])
+        ending = self.guide.close(left) if left <= CLOSING and not self.guide.ended else []
+        if ending and self._may_return():
+            self.lost = math.inf
+            self.reviewing = True
+            return []
+        self.forced.update(range(len(self.answer) + 1, len(self.answer) + len(tokens)))
+        if self._may_return():
+            doubts = self.guide.doubts(whole=self.guide.ended)
+            self.lost += DOUBT * (doubts - self.doubts)
+            self.doubts = doubts
+        if self.lost >= self.looked + PATIENCE and self._may_return():
+            self.reviewing = True
+            if self.guide.ended:
+                self.ending = True
+                return []
+        return tokens + ending
+
+    def _may_return(self) -> bool:
+        return self.guide is not None and not self.temperature and self.returns < MOST_RETURNS
+
+    def review(self, scores: Scores, place: int) -> int:
+        """Go on from where least was lost; the scores behind each token of the answer begin at ``place``.
+
+        Each token's likeliest rivals begin other answers. Where one of these has lost less than this one, by the scores
+        of all that was refused on its way, it takes its place: the first tokens of a query decide what may follow, and
+        a model that is refused again and again mostly began badly. Returns how many tokens of the answer stay.
+        """
+        assert self.guide is not None
+        self.returns += 1
+        self.reviewing = False
+        guide, lost, doubts = self.guide.anew(), 0.0, 0
+        for number, token in enumerate(self.answer):
+            if number not in self.forced:
+                row = scores.at(place + number)
+                best = float(row.max())
+                for rival in guide.rivals(row, token, least=best + lost - min(self.lost - MARGIN, HOPELESS)):
+                    way = (*self.answer[:number], rival)
+                    if way not in self.seen:
+                        self.seen.add(way)
+                        heapq.heappush(self.ways, (lost + best - float(row[rival]), way))
+                lost += best - float(row[token])
+            guide.add(token)
+            doubts, before = guide.doubts(), doubts
+            lost += DOUBT * (doubts - before)
+        if self.ending:
+            doubts, before = guide.doubts(whole=True), doubts
+            lost += DOUBT * (doubts - before)
+        if not math.isinf(self.lost):
+            self.lost = lost
+        kept = len(self.answer)
+        if self.ways and self.ways[0][0] < min(self.lost - MARGIN, HOPELESS):
+            here = (self.lost, tuple(self.answer))
+            self.lost, way = heapq.heappop(self.ways)
+            if not math.isinf(here[0]):
+                heapq.heappush(self.ways, here)
+            kept = next(
+                (n for n, (old, new) in enumerate(zip(self.answer, way, strict=False)) if old != new),
+                min(len(self.answer), len(way)),
+            )
+            self.answer[:] = way
+            self.forced = {number for number in self.forced if number < kept}
+            guide = self.guide.anew()
+            for token in way:
+                guide.add(token)
+            doubts = guide.doubts()
+        elif math.isinf(self.lost):
+            self.returns = MOST_RETURNS  # it has to end where it is
+        self.looked, self.doubts, self.guide, self.ending = self.lost, doubts, guide, False
+        return kept
 
 
 class Scheduler:
@@ -312,7 +418,11 @@ class Scheduler:
         # A token more is worth its cost where it is likelier to be right than its share of the pass is large.
         cost = self.network.draft_cost * len(jobs)
         least = max(cost / (1 + cost), LEAST_LIKELY)
-        drafts = [self._draft(job, least) for job in jobs]
+        for job in jobs:
+            if job.reviewing:  # the pass is over the answer from its first token on, as over a draft
+                job.held = len(job.tokens) - job.prefix - 1
+                job.pending = job.tokens[-1:]
+        drafts = [job.answer if job.reviewing else self._draft(job, least) for job in jobs]
         for job in jobs:
             self.network.cut(job.slot, job.held)
         feeds = []
@@ -345,6 +455,16 @@ class Scheduler:
 
     def _advance(self, job: Job, guess: Sequence[int], scores: Scores, place: int) -> None:
         """Take a job's next tokens from its scores, which begin at ``place``."""
+        if job.reviewing:
+            kept = job.review(scores, place)
+            if not job.answer[kept:]:  # the last token once more, for the scores behind it
+                kept = max(0, kept - 1)
+            own = len(job.tokens) - job.prefix
+            job.held = own + kept
+            job.pending = job.answer[kept:]
+            if not job.answer:
+                job.held, job.pending = own - 1, job.tokens[-1:]
+            return
         right, unseen, over = 0, list[int](), False
         while not unseen and not over:
             for token in job.next(scores, place + right):
@@ -356,6 +476,8 @@ class Scheduler:
                     right += 1
                 else:
                     unseen.append(token)
+            if job.reviewing:
+                break
         self.drafted += len(guess)
         self.accepted += right
         if job.on_step is not None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from sqlfocus.schema.mschema import ForeignKey, Table
 from sqlfocus.schema.words import terms
 
-# Names of key columns that say nothing about the table they belong to.
-_PLAIN_KEYS = frozenset(("id", "code", "name", "no", "key", "number", "uuid"))
+PLAIN_KEYS = frozenset(("id", "code", "name", "no", "key", "number", "uuid"))
+"""Names of key columns that say nothing about the table they belong to."""
 
 
 def table_key(table: Table) -> tuple[str, str]:
@@ -59,7 +59,7 @@ def neighbours(tables: Sequence[Table]) -> list[list[int]]:
     for place, table in enumerate(tables):
         names = [" ".join([*terms(table.name), ending]) for ending in ("id", "code", "no")]
         primary = [column.name.lower() for column in table.columns if column.primary_key]
-        if len(primary) == 1 and primary[0] not in _PLAIN_KEYS:
+        if len(primary) == 1 and primary[0] not in PLAIN_KEYS:
             names += primary
         for name in names:
             meant.setdefault((table.schema, name), set()).add(place)

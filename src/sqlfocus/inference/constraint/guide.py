@@ -12,15 +12,20 @@ import llguidance
 import llguidance.numpy
 import numpy as np
 
+from sqlfocus.inference.constraint.cursor import read_tokens
 from sqlfocus.inference.constraint.grammar import sql_grammar
+from sqlfocus.inference.constraint.joins import JoinKeys
 from sqlfocus.inference.constraint.names import Names
 from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
 _WORD = re.compile(r"\s*\w+")
+_ON = re.compile(r"\bon\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]")
 FEW_TABLES = 12
 """On a database of more, no two tables are looked for together to end an answer with."""
+RIVALS = 3
+"""So many tokens are looked at in place of one that was taken."""
 # What closes a code fence that the prompt opened, and so the answer.
 _FENCE = re.compile(r"\n```\s*$")
 
@@ -59,6 +64,7 @@ class Constraint:
         """
         self.vocabulary = vocabulary
         self.names = Names(database)
+        self.keys = JoinKeys(database)
         self.words = self.names.words()
         grammar = llguidance.LLMatcher.grammar_from_lark(sql_grammar(database))
         # Its limits may be reached in an answer that makes no sense; :meth:`Guide.search` then finds nothing to follow.
@@ -112,6 +118,34 @@ class Guide:
         token = self._search(scores)
         self._add(token)
         return token
+
+    def anew(self) -> Guide:
+        """A guide for another answer on the same schema."""
+        return Guide(self._constraint)
+
+    def add(self, token: int) -> None:
+        """Make a token part of the answer that was seen to be allowed there."""
+        self._add(token)
+
+    def doubts(self, *, whole: bool = False) -> int:
+        """How many joins in the answer so far follow no key; with ``whole`` it is not to go on."""
+        text = self.text
+        if not _ON.search(text):
+            return 0
+        double_quoted = self._constraint.names.dialect.double_quoted_strings
+        return self._constraint.keys.doubts(read_tokens(text, whole, double_quoted))
+
+    def rivals(self, scores: np.ndarray, token: int, *, least: float) -> list[int]:
+        """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``."""
+        few = min(RIVALS + 4, len(scores))
+        first = np.argpartition(-scores, few - 1)[:few]
+        found: list[int] = []
+        for other in first[np.argsort(-scores[first], kind="stable")]:
+            if scores[other] <= least or len(found) == RIVALS:
+                break
+            if other != token and self._allowed(int(other)) and self._may_follow(int(other)):
+                found.append(int(other))
+        return found
 
     def forced(self) -> list[int]:
         """Tokens that the grammar has come next, whatever the scores; they become part of the answer."""

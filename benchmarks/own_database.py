@@ -1,0 +1,222 @@
+"""What does a user gain on her own database, without a single labelled question?
+
+    python benchmarks/own_database.py --model BASE [--tuned MODEL] --data FILE --databases DIR [--quick] [--json FILE]
+
+Each database of the questions is taken for a customer's: pairs are synthesized from it alone, a model is fine-tuned on
+them, and asked the questions on that database. Compared are a base, and with --tuned a merged model that was tuned on
+other databases already, each before and after. EX is averaged over the databases (each counts the same, its interval is
+a bootstrap's over databases), and over all questions (Tango's interval for paired answers).
+
+What is done lies in --output and is not done again: the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlfocus.corpus.example import Example, read_examples, write_examples
+from sqlfocus.evaluation.evaluate import database_file
+from sqlfocus.evaluation.paired import Paired
+from sqlfocus.evaluation.report import layout
+from sqlfocus.files import atomic_write, read_json_lines
+from sqlfocus.models.named import max_values
+
+TRAINING = (
+    *("--num_train_epochs", "1", "--per_device_train_batch_size", "16", "--gradient_accumulation_steps", "1"),
+    *("--lora_dropout", "0", "--lr_scheduler_type", "cosine", "--warmup_steps", "0.05", "--save_steps", "100000"),
+    *("--prefixes_per_step", "1", "--row_length", "4096", "--max_seq_length", "4096", "--tracking", "disabled"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of one model on one database: by question whether it is right, and the seconds that its training took."""
+
+    right: tuple[bool, ...]
+    seconds: float = 0.0
+
+    @property
+    def ex(self) -> float:
+        return sum(self.right) / len(self.right)
+
+
+def main() -> int:
+    args = parse()
+    examples = read_examples(args.data)
+    names = list(dict.fromkeys(one.db_id for one in examples if one.db_id not in args.exclude_databases))
+    if args.only:
+        names = [name for name in names if name in args.only]
+    if args.quick:
+        names = names[:1]
+    starts = {"base": args.model} | ({"tuned": args.tuned} if args.tuned else {})
+    print(
+        f"Machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores. Compared: "
+        + ", ".join(f"{name} ({path})" for name, path in starts.items())
+        + f", before and after {args.pairs} pairs of each database. Training: {' '.join(training(args))}\n"
+    )
+    found: dict[str, dict[str, Answers]] = {}
+    for name in names:
+        asked = [one for one in examples if one.db_id == name]
+        found[name] = on_database(args, name, asked, starts)
+        print(
+            ", ".join(f"{model} {answers.ex:.3f}" for model, answers in found[name].items()) + f"   {name}", flush=True
+        )
+    print("\n" + report(found, starts) + "\n")
+    figures = summary(found, starts)
+    print("\n".join(f"{name:<32} {value:.4g}" for name, value in figures.items()))
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="base model: hub name, folder or GGUF file")
+    parser.add_argument("--tuned", help="a merged model that was tuned on other databases")
+    parser.add_argument("--data", type=Path, required=True, help="questions with their SQL, JSONL")
+    parser.add_argument("--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite")
+    parser.add_argument("--exclude_databases", nargs="+", default=["wta_1"], help="(%(default)s, which has no rows)")
+    parser.add_argument("--only", nargs="+", help="these databases only")
+    parser.add_argument("--pairs", type=int, default=1000, help="synthesized from each database (%(default)s)")
+    parser.add_argument("--languages", nargs="+", default=["en"], help="of the synthesized questions (%(default)s)")
+    parser.add_argument("--learning_rate", default="1e-3", help="(%(default)s)")
+    parser.add_argument("--lora_rank", default="32", help="(%(default)s)")
+    parser.add_argument("--max_values", type=int, help="sample values a column; default: as the tuned model's, else 3")
+    parser.add_argument("--output", type=Path, default=Path("output/own-database"), help="(%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one database, 200 pairs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    args = parser.parse_args()
+    if args.quick:
+        args.pairs = min(args.pairs, 200)
+    if args.max_values is None:
+        args.max_values = max_values(args.tuned) if args.tuned else 3
+    return args
+
+
+def training(args: argparse.Namespace) -> list[str]:
+    rank = int(args.lora_rank)
+    own = ["--learning_rate", args.learning_rate, "--lora_rank", str(rank), "--lora_alpha", str(2 * rank)]
+    return [*TRAINING, *own]
+
+
+def on_database(
+    args: argparse.Namespace, name: str, asked: Sequence[Example], starts: dict[str, str]
+) -> dict[str, Answers]:
+    """What each model answers, before and after it was tuned on the database."""
+    folder = args.output / name
+    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    file = database_file(args.databases, name)
+    questions, pairs, schema = (
+        folder / "questions.jsonl",
+        folder / "train_data.jsonl",
+        folder / "schemas" / f"{name}.txt",
+    )
+    write_examples(questions, asked, force=True)
+    if not schema.exists():
+        values = [] if args.max_values is None else ["--max_values", str(args.max_values)]
+        text = run("schema", str(file), *values, folder=folder).stdout
+        with atomic_write(schema) as out:
+            out.write(text)
+    if not pairs.exists():
+        languages = ["--languages", *args.languages]
+        run("synthesize", str(file), "--count", str(args.pairs), *languages, "--output", str(pairs), folder=folder)
+    found: dict[str, Answers] = {}
+    for start, model in starts.items():
+        found[start] = answers(args, folder, start, model)
+        tuned, note = folder / f"{start}-adapter", folder / f"{start}-seconds"
+        if not note.exists():
+            begun = time.monotonic()
+            own = ["--model_name", model, "--train_file", str(pairs), "--save_dir", str(tuned)]
+            run("finetune", *own, "--output_dir", str(folder / f"{start}-run"), *training(args), folder=folder)
+            note.write_text(f"{time.monotonic() - begun:.1f}")
+        (adapter,) = tuned.iterdir()
+        found[f"{start}, own"] = answers(args, folder, f"{start}-own", str(adapter), float(note.read_text()))
+    return found
+
+
+def answers(args: argparse.Namespace, folder: Path, name: str, model: str, seconds: float = 0.0) -> Answers:
+    """Ask a model, unless its answers are there already."""
+    output = folder / f"{name}.jsonl"
+    if not output.exists():
+        what = ["--model", model, "--data", str(folder / "questions.jsonl"), "--databases", str(args.databases)]
+        how = ["--max_new_tokens", "128", "--batch_size", "32", "--schema_dir", str(folder / "schemas")]
+        run("evaluate", *what, *how, "--output", str(output), folder=folder)
+    rows = [row for _, row in read_json_lines(output)]
+    return Answers(tuple(row["verdict"] == "right" for row in rows if row["verdict"] != "gold_failed"), seconds)
+
+
+def run(verb: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours; where it fails, say what it said and stop."""
+    done = subprocess.run([sys.executable, "-m", "sqlfocus", verb, *words], capture_output=True, text=True)
+    with (folder / "log").open("a", encoding="utf-8") as log:
+        log.write(f"$ sqlfocus {verb} {' '.join(words)}\n{done.stderr}\n")
+    if done.returncode:
+        sys.exit(f"sqlfocus {verb} failed:\n{done.stderr[-2000:]}")
+    return done
+
+
+def report(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> str:
+    """A line a database: EX of each model, and the minutes that training took."""
+    models = list(next(iter(found.values())))
+    rows = []
+    for name, by in found.items():
+        minutes = sum(by[f"{start}, own"].seconds for start in starts) / 60 / len(starts)
+        rows.append([name, str(len(by["base"].right)), *(f"{by[model].ex:.3f}" for model in models), f"{minutes:.1f}"])
+    means = [f"{statistics.mean(by[model].ex for by in found.values()):.3f}" for model in models]
+    rows.append(["mean of databases", str(sum(len(by["base"].right) for by in found.values())), *means, ""])
+    return layout(["database", "questions", *models, "minutes"], rows)
+
+
+def summary(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> dict[str, float]:
+    """What own pairs gain: the mean over databases and over questions, with 95 % intervals."""
+    figures: dict[str, float] = {"databases": len(found)}
+    figures["questions"] = sum(len(by["base"].right) for by in found.values())
+    for start in starts:
+        gains = [by[f"{start}, own"].ex - by[start].ex for by in found.values()]
+        low, high = bootstrap(gains)
+        pairs = [
+            (before, after)
+            for by in found.values()
+            for before, after in zip(by[start].right, by[f"{start}, own"].right, strict=True)
+        ]
+        paired = Paired(
+            gained=sum(after and not before for before, after in pairs),
+            lost=sum(before and not after for before, after in pairs),
+            questions=len(pairs),
+        )
+        lower, upper = paired.interval()
+        figures |= {
+            f"ex_{start}": statistics.mean(by[start].ex for by in found.values()),
+            f"ex_{start}_own": statistics.mean(by[f"{start}, own"].ex for by in found.values()),
+            f"gain_{start}": statistics.mean(gains),
+            f"gain_{start}_low": low,
+            f"gain_{start}_high": high,
+            f"gain_{start}_worst": min(gains),
+            f"gain_{start}_of_questions": paired.difference,
+            f"gain_{start}_of_questions_low": lower,
+            f"gain_{start}_of_questions_high": upper,
+            f"minutes_{start}": statistics.mean(by[f"{start}, own"].seconds for by in found.values()) / 60,
+        }
+    return figures
+
+
+def bootstrap(values: Sequence[float], *, rounds: int = 10_000) -> tuple[float, float]:
+    """The 95 % interval of the mean, over draws of the databases."""
+    source = random.Random(0)
+    means = sorted(statistics.mean(source.choices(values, k=len(values))) for _ in range(rounds))
+    return means[rounds // 40], means[-rounds // 40 - 1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
