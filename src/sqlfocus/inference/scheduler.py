@@ -439,7 +439,10 @@ class Scheduler:
                 job.pending = job.pending[PIECE:]
                 continue
             try:
-                self._advance(job, guess, scores, place)
+                if job.reviewing:
+                    self._go_back(job, scores, place)
+                else:
+                    self._advance(job, guess, scores, place)
             except Exception as error:  # of this answer alone; the others go on
                 if job in self._active:
                     self._release(job)
@@ -455,16 +458,6 @@ class Scheduler:
 
     def _advance(self, job: Job, guess: Sequence[int], scores: Scores, place: int) -> None:
         """Take a job's next tokens from its scores, which begin at ``place``."""
-        if job.reviewing:
-            kept = job.review(scores, place)
-            if not job.answer[kept:]:  # the last token once more, for the scores behind it
-                kept = max(0, kept - 1)
-            own = len(job.tokens) - job.prefix
-            job.held = own + kept
-            job.pending = job.answer[kept:]
-            if not job.answer:
-                job.held, job.pending = own - 1, job.tokens[-1:]
-            return
         right, unseen, over = 0, list[int](), False
         while not unseen and not over:
             for token in job.next(scores, place + right):
@@ -487,6 +480,17 @@ class Scheduler:
             return
         job.held += len(job.pending) + right
         job.pending = unseen
+
+    @staticmethod
+    def _go_back(job: Job, scores: Scores, place: int) -> None:
+        """Let a job go on from where it is best, by the scores behind its answer's tokens, which begin at ``place``."""
+        kept = job.review(scores, place)
+        if not job.answer[kept:]:  # the last token once more, for the scores behind it
+            kept = max(0, kept - 1)
+        own = len(job.tokens) - job.prefix
+        job.held, job.pending = own + kept, job.answer[kept:]
+        if not job.answer:
+            job.held, job.pending = own - 1, job.tokens[-1:]
 
     def _finish(self, job: Job) -> None:
         self.tokens += len(job.answer)

@@ -12,15 +12,13 @@ import llguidance
 import llguidance.numpy
 import numpy as np
 
-from sqlfocus.inference.constraint.cursor import read_tokens
+from sqlfocus.inference.constraint.doubts import Doubts
 from sqlfocus.inference.constraint.grammar import sql_grammar
-from sqlfocus.inference.constraint.joins import JoinKeys
 from sqlfocus.inference.constraint.names import Names
 from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
 _WORD = re.compile(r"\s*\w+")
-_ON = re.compile(r"\bon\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]")
 FEW_TABLES = 12
 """On a database of more, no two tables are looked for together to end an answer with."""
@@ -64,7 +62,7 @@ class Constraint:
         """
         self.vocabulary = vocabulary
         self.names = Names(database)
-        self.keys = JoinKeys(database)
+        self.doubts = Doubts(database)
         self.words = self.names.words()
         grammar = llguidance.LLMatcher.grammar_from_lark(sql_grammar(database))
         # Its limits may be reached in an answer that makes no sense; :meth:`Guide.search` then finds nothing to follow.
@@ -128,12 +126,9 @@ class Guide:
         self._add(token)
 
     def doubts(self, *, whole: bool = False) -> int:
-        """How many joins in the answer so far follow no key; with ``whole`` it is not to go on."""
-        text = self.text
-        if not _ON.search(text):
-            return 0
-        double_quoted = self._constraint.names.dialect.double_quoted_strings
-        return self._constraint.keys.doubts(read_tokens(text, whole, double_quoted))
+        """How much in the answer so far is hardly ever meant; of a ``whole`` one more is seen."""
+        doubts = self._constraint.doubts
+        return len(doubts.of(_FENCE.sub("", self.text))) if whole else doubts.in_beginning(self.text)
 
     def rivals(self, scores: np.ndarray, token: int, *, least: float) -> list[int]:
         """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``."""
