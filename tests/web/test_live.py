@@ -60,6 +60,14 @@ def test_values_that_a_question_names_are_found(shop):
     assert (found.table, found.column, found.value) == ("customers", "city", "上海")
 
 
+def test_answers_are_held_to_the_database_with_its_values(shop):
+    database, _ = shop
+    database.read_values()
+    first, second = database.pick("How many orders are there?"), database.pick("有多少客户？")
+    assert first.database is second.database
+    assert first.database.values is not None and first.database.values.misplaces("customers", "name", "上海")
+
+
 def test_refreshing_keeps_what_has_not_changed_and_reads_what_has(shop):
     database, path = shop
     known = database.known

@@ -140,9 +140,10 @@ def _ask(args: argparse.Namespace, evaluation: Evaluation, examples: list[Exampl
         schema_of = schema_reader(args.databases, schema_dir, max_values=max_values(model, args.max_values))
         asking: Callable[..., Predict] = engine_predictor
         if args.repair:
-            asking = functools.partial(served_predictor, databases=args.databases, at_once=args.batch_size)
+            asking = functools.partial(served_predictor, at_once=args.batch_size)
         predict = asking(
             *(engine, template, schema_of),
+            databases=args.databases,
             constrained=not args.free,
             max_new_tokens=args.max_new_tokens,
             candidates=args.candidates,

@@ -11,10 +11,10 @@ from pathlib import Path
 from sqlfocus.answer import Request, answer_with_repair
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.prompt import PromptTemplate
-from sqlfocus.evaluation.evaluate import LIMITS, Predict, database_file, described
+from sqlfocus.evaluation.evaluate import LIMITS, Predict, database_file, held_to
 from sqlfocus.execution.runner import Runner
 from sqlfocus.inference.engine import Engine
-from sqlfocus.schema.lookup import ValueIndex, hint, read_values
+from sqlfocus.schema.lookup import ValueIndex, hint
 
 
 def served_predictor(
@@ -34,28 +34,24 @@ def served_predictor(
     ``at_once`` questions are under way at a time.
     """
 
-    @functools.cache
-    def values(db_id: str) -> ValueIndex:
-        return read_values(str(database_file(databases, db_id)), described(schema_of(db_id), "sqlite"))
-
     def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
-        for db_id in dict.fromkeys(one.db_id for one in examples):
-            values(db_id)
+        held = {one.db_id: held_to(one, schema_of(one.db_id), databases) for one in examples}
         telling, stop = threading.Lock(), threading.Event()
         threads = ThreadPoolExecutor(at_once)
         with Runner(LIMITS, workers=2) as runner:
 
             def ask(place: int) -> None:
                 one = examples[place]
-                schema = schema_of(one.db_id)
+                values = held[one.db_id].values
+                assert isinstance(values, ValueIndex)
                 request = Request(
                     one.question,
-                    schema,
+                    schema_of(one.db_id),
                     evidence=one.evidence,
                     dialect=one.dialect,
-                    hint=hint(values(one.db_id).find(one.question)),
+                    hint=hint(values.find(one.question)),
                     run=functools.partial(runner.run, database_file(databases, one.db_id)),
-                    database=described(schema, one.dialect) if constrained else None,
+                    database=held[one.db_id] if constrained else None,
                 )
                 trace = answer_with_repair(
                     *(engine, template, request),

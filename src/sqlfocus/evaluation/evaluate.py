@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from sqlfocus.answer import choose, complete_all, finish
@@ -19,6 +20,7 @@ from sqlfocus.evaluation.verdict import Verdict, compare, orders_its_result
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, Result, Runner
 from sqlfocus.inference.engine import Engine
+from sqlfocus.schema.lookup import ValueIndex, read_values
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.text import read_schema_text
 
@@ -118,13 +120,15 @@ def engine_predictor(
     template: PromptTemplate,
     schema_of: Callable[[str], str],
     *,
+    databases: Path | None = None,
     constrained: bool = True,
     max_new_tokens: int = 256,
     candidates: int = 1,
 ) -> Predict:
     """A :data:`Predict` that asks ``engine``; ``schema_of`` gives the schema text of a database by its name.
 
-    With ``constrained`` it is held to SQL that is valid on what the text describes. It writes ``candidates`` answers to
+    With ``constrained`` it is held to SQL that is valid on what the text describes, and with ``databases`` beside that,
+    where they are, their values count. It writes ``candidates`` answers to
     each question.
     """
 
@@ -144,7 +148,7 @@ def engine_predictor(
             ],
             lambda number, written: tell(places[number], [one.text for one in written]),
             max_new_tokens=max_new_tokens,
-            databases=[described(schema, one.dialect) if constrained else None for one, schema in pairs],
+            databases=[held_to(one, schema, databases) if constrained else None for one, schema in pairs],
             candidates=candidates,
         )
 
@@ -162,6 +166,20 @@ def described(schema: str, dialect: str) -> Database:
         return read_schema_text(schema, dialect=dialect)
     except UserError as error:
         raise UserError(f"answers cannot be held to a schema text: {error}; pass --free to do without") from error
+
+
+def held_to(example: Example, schema: str, databases: Path | None) -> Database:
+    """What a question's answers are held to: the database that its schema text describes, with its values."""
+    database = described(schema, example.dialect)
+    if databases is None:
+        return database
+    return replace(database, values=values_of(database_file(databases, example.db_id), database))
+
+
+@functools.lru_cache(maxsize=64)
+def values_of(file: Path, database: Database) -> ValueIndex:
+    """The values of a database file, which are read once."""
+    return read_values(str(file), database)
 
 
 def database_file(databases: Path, db_id: str) -> Path:

@@ -58,7 +58,9 @@ def measure_on(
     ) -> dict[str, float]:
         own = TransformersTokenizer(tokenizer)
         engine = TransformersEngine(model, own, name="in training", batch_size=batch_size)
-        predict = engine_predictor(engine, template, schema_of, constrained=constrained, max_new_tokens=128)
+        predict = engine_predictor(
+            engine, template, schema_of, databases=databases, constrained=constrained, max_new_tokens=128
+        )
         measured = evaluate(examples, databases, predict)
         rows = [
             (one.example.db_id, one.example.question, one.example.sql, one.answer.sql, one.verdict.value, one.reason)

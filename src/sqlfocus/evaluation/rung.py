@@ -106,7 +106,10 @@ def measure(rung: Rung, task: Task) -> Measured:
     assert isinstance(engine, LocalEngine)
     seconds = 0.0
     ask = engine_predictor(
-        engine, template, task.schemas.__getitem__, constrained=not task.free, max_new_tokens=task.max_new_tokens
+        *(engine, template, task.schemas.__getitem__),
+        databases=task.databases,
+        constrained=not task.free,
+        max_new_tokens=task.max_new_tokens,
     )
 
     def timed(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:

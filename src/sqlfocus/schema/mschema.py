@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from sqlfocus.errors import UserError
 
@@ -61,17 +62,27 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
 
 
+class Values(Protocol):
+    """What is known of the values in a database's columns (:class:`sqlfocus.schema.value_index.ValueIndex`)."""
+
+    def misplaces(self, table: str, column: str, value: str, *, schema: str = "") -> bool:
+        """Whether a column's values are known, ``value`` is none of them, and yet it is in the database."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """A database's schema. ``name`` is its db_id, ``dialect`` one of ``sqlite``, ``mysql``, ``postgres``.
 
-    ``warnings`` say in one line each what could not be read and was left out.
+    ``warnings`` say in one line each what could not be read and was left out; ``values``, where there are any, are what
+    is known of what stands in it.
     """
 
     name: str
     tables: tuple[Table, ...]
     dialect: str = "sqlite"
     warnings: tuple[str, ...] = ()
+    values: Values | None = field(default=None, repr=False)
 
     def mschema(self) -> str:
         """The M-Schema text, without a newline at the end.

@@ -30,7 +30,10 @@ class Unavailable(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a database: its schema as of ``read_at``, and the values in it once those are read."""
+    """What is known of a database: its schema as of ``read_at``, and the values in it once those are read.
+
+    ``held_to`` is what answers are held to: the database, with its values once those are read.
+    """
 
     database: Database
     text: str
@@ -38,6 +41,11 @@ class Known:
     read_at: datetime.datetime
     fingerprint: str
     values: ValueIndex | None = None
+    held_to: Database | None = None
+
+    def with_values(self, values: ValueIndex | None) -> Known:
+        """The same with other values."""
+        return replace(self, values=values, held_to=replace(self.database, values=values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,11 @@ class LiveDatabase:
         found = known.values.find(question) if known.values is not None else []
         linked = known.linker.link(question, most_characters=self._most_characters, found=found)
         text = known.text if linked.database is known.database else linked.database.mschema()
-        return Pick(linked.database, text, linked.left_out, tuple(linked.shown(found)))
+        database = linked.database
+        if known.held_to is not None:
+            whole = database is known.database
+            database = known.held_to if whole else replace(database, values=known.values)
+        return Pick(database, text, linked.left_out, tuple(linked.shown(found)))
 
     def refresh(self) -> bool:
         """Read the schema again; returns whether it differs.
@@ -121,7 +133,7 @@ class LiveDatabase:
             changed = self._outcome = read.database != self.known.database
             # Where nothing differs, the same objects serve on, and with them what engines keep for them.
             self.known = (
-                replace(read, values=self.known.values)
+                read.with_values(self.known.values)
                 if changed
                 else replace(self.known, read_at=read.read_at, fingerprint=read.fingerprint)
             )
@@ -141,7 +153,7 @@ class LiveDatabase:
                 return
         with self._reading:
             if self.known.database is known.database:
-                self.known = replace(self.known, values=values)
+                self.known = self.known.with_values(values)
 
     def close(self) -> None:
         """Let go of the database."""

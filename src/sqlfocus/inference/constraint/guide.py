@@ -132,11 +132,10 @@ class Guide:
 
     def rivals(self, scores: np.ndarray, token: int, *, least: float) -> list[int]:
         """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``."""
-        few = min(RIVALS + 4, len(scores))
-        first = np.argpartition(-scores, few - 1)[:few]
+        likely = np.flatnonzero(scores > least)
         found: list[int] = []
-        for other in first[np.argsort(-scores[first], kind="stable")]:
-            if scores[other] <= least or len(found) == RIVALS:
+        for other in likely[np.argsort(-scores[likely], kind="stable")][: RIVALS + 4]:
+            if len(found) == RIVALS:
                 break
             if other != token and self._allowed(int(other)) and self._may_follow(int(other)):
                 found.append(int(other))
