@@ -65,7 +65,7 @@ class Table:
 class Values(Protocol):
     """What is known of the values in a database's columns (:class:`sqlfocus.schema.value_index.ValueIndex`)."""
 
-    def misplaces(self, table: str, column: str, value: str, *, schema: str = "") -> bool:
+    def misplaces(self, table: str, column: str, value: str, *, spelling: bool = True) -> bool:
         """Whether a column's values are known, ``value`` is none of them, and yet it is in the database."""
         ...
 

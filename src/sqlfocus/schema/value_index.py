@@ -100,7 +100,7 @@ class ValueIndex:
         named = [*names, *(name for place in self._places for name in place[1:])]
         self._names = {word for name in named for word in terms(name)}
         self._numbers = {
-            (schema.lower(), table.lower(), column.lower()): number
+            (table.lower(), column.lower()): number
             for number, (schema, table, column) in enumerate(self._places)
             if ".".join(name for name in (schema, table, column) if name) not in self.partial
         }
@@ -115,21 +115,23 @@ class ValueIndex:
             self._entries.setdefault(" ".join(words), []).append((place, value))
             self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
 
-    def misplaces(self, table: str, column: str, value: str, *, schema: str = "") -> bool:
+    def misplaces(self, table: str, column: str, value: str, *, spelling: bool = True) -> bool:
         """Whether a column's values are known, ``value`` is none of them, and yet it is in the database.
 
-        That is: in another column, or in this one in another spelling. Names of tables and columns are compared
-        without case.
+        That is: in another column or, where ``spelling`` counts, in this one in another case. Names of tables and
+        columns are compared without case.
 
         >>> index = ValueIndex({("", "country", "Name"): ["Kenya"], ("", "town", "Name"): ["Nairobi"]})
         >>> [index.misplaces("country", "name", value) for value in ("Kenya", "kenya", "Nairobi", "Oslo")]
         [False, True, True, False]
         """
-        number = self._numbers.get((schema.lower(), table.lower(), column.lower()))
+        number = self._numbers.get((table.lower(), column.lower()))
         if number is None:
             return False
         entries = self._entries.get(" ".join(word for word, _, _ in tokens(value)), ())
-        return bool(entries) and (number, value) not in entries
+        return bool(entries) and not any(
+            place == number and (stored == value or not spelling) for place, stored in entries
+        )
 
     def find(self, question: str, *, most: int = MOST_FOUND) -> list[Found]:
         """The values that ``question`` names, in its order, ``most`` at most.

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from sqlfocus.inference.constraint.doubts import Doubts
 from sqlfocus.schema.parse import parse_mschema
+from sqlfocus.schema.value_index import ValueIndex
 
 SCHEMA = """【DB_ID】 shop
 【Schema】
@@ -107,3 +110,29 @@ def test_in_a_beginning_joins_alone_are_judged(doubts):
         doubts.in_beginning("SELECT name, name FROM customer AS T1 JOIN orders AS T2 ON T1.id = T2.customer_id ") == 0
     )
     assert doubts.in_beginning("SELECT name FROM customer AS T1 JOIN orders AS T2 ON T1.age = T2.total W") == 1
+
+
+def test_a_value_that_stands_elsewhere_is_doubted_and_one_that_is_nowhere_is_not():
+    index = ValueIndex({("", "orders", "town"): ["Oslo", "New York"], ("", "customer", "name"): ["Ann", "Bo"]})
+    doubts = Doubts(replace(parse_mschema(SCHEMA), values=index))
+    for good in ("town = 'Oslo'", 'town != "New York"', "town IN ('Oslo', 'New York')", "town = 'Rome'"):
+        assert doubts.of(f"SELECT id FROM orders WHERE {good}") == [], good
+    for bad in ("oslo", "Ann", "NEW YORK"):
+        said = f"orders.town does not have the value {bad}, which stands elsewhere"
+        assert doubts.of(f"SELECT id FROM orders WHERE town = '{bad}'") == [said]
+        assert doubts.of(f"SELECT T1.name {JOIN} WHERE T2.town IN ('Oslo', '{bad}')") == [said]
+    assert doubts.of("SELECT id FROM orders WHERE town LIKE 'oslo%'") == []
+
+
+def test_on_mysql_case_does_not_count():
+    index = ValueIndex({("", "orders", "town"): ["Oslo"], ("", "customer", "name"): ["Ann"]})
+    doubts = Doubts(replace(parse_mschema(SCHEMA), dialect="mysql", values=index))
+    assert doubts.of("SELECT id FROM orders WHERE town = 'oslo'") == []
+    assert len(doubts.of("SELECT id FROM orders WHERE town = 'ann'")) == 1
+
+
+def test_values_of_columns_known_in_part_say_nothing():
+    index = ValueIndex({("", "orders", "town"): ["Oslo"], ("", "customer", "name"): ["Ann"]}, partial=["orders.town"])
+    doubts = Doubts(replace(parse_mschema(SCHEMA), values=index))
+    assert doubts.of("SELECT id FROM orders WHERE town = 'Ann'") == []
+    assert len(doubts.of("SELECT id FROM customer WHERE name = 'Oslo'")) == 1

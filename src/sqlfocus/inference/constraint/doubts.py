@@ -141,7 +141,8 @@ class Doubts:
         """Whether a text is none of a column's values and yet one of the database's, or spelt otherwise."""
         if self._values is None or column is None or not (isinstance(value, exp.Literal) and value.is_string):
             return False
-        return self._values.misplaces(*column, value.this)
+        # MySQL's usual collations take "oslo" for "Oslo".
+        return self._values.misplaces(*column, value.this, spelling=self._dialect != "mysql")
 
     def _unrelated(self, column: Column | None, other: Column | None) -> bool:
         return bool(column and other and column != other and self._joins.doubtful(*column, *other))

@@ -1,0 +1,116 @@
+"""What each lever gave: EX from saved predictions, as the tables in docs/accuracy.md.
+
+    python benchmarks/ablation.py --data FILE [FILE …] --databases DIR [--write FILE] [--quick] [--json FILE]
+
+docs/predictions/ablation.json names the predictions, what they were made with, and what training and an answer took.
+Every SQL is run and compared with the gold query's result; two rows are compared question by question (Tango's
+interval). With --write the tables take their place in a Markdown file, between the lines that mark it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlfocus.corpus.example import read_examples
+from sqlfocus.evaluation.evaluate import evaluate
+from sqlfocus.evaluation.paired import pair
+from sqlfocus.evaluation.report import layout
+from sqlfocus.evaluation.saved import read_predictions
+from sqlfocus.evaluation.score import Score
+from sqlfocus.evaluation.verdict import Verdict
+from sqlfocus.files import atomic_write
+
+PREDICTIONS = Path(__file__).parents[1] / "docs" / "predictions"
+BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: ``predictions`` and, to be compared with, those in ``against``, files without ``.jsonl``."""
+
+    table: str
+    lever: str
+    predictions: str
+    against: str = ""
+    minutes: float | None = None
+    """Of training."""
+    milliseconds: float | None = None
+    """An answer, one of 32 at a time."""
+
+
+def main() -> int:
+    args = parse()
+    rows = [Row(**row) for row in json.loads(args.table.read_text(encoding="utf-8"))]
+    if args.quick:
+        rows = [row for row in rows if row.table == rows[0].table][:2]
+    print(f"Machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores.", file=sys.stderr)
+    questions = [one for path in args.data for one in read_examples(path)]
+    right: dict[str, list[bool]] = {}
+    for name in dict.fromkeys(name for row in rows for name in (row.predictions, row.against) if name):
+        (saved,) = read_predictions(args.table.parent / f"{name}.jsonl", questions)
+        found = evaluate(saved.examples, args.databases, saved.predictor(), exclude=args.exclude_databases)
+        right[name] = [one.verdict is Verdict.RIGHT for one in found.predictions]
+        print(f"{name}: {sum(right[name])}/{len(right[name])}", file=sys.stderr, flush=True)
+    text = "\n\n".join(tables(rows, right))
+    print(text)
+    if args.write:
+        place(args.write, text)
+    if args.json:
+        figures = {f"ex_{name}": sum(verdicts) / len(verdicts) for name, verdicts in right.items()}
+        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="questions with their SQL, JSONL")
+    parser.add_argument("--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite")
+    parser.add_argument("--exclude_databases", nargs="+", default=["wta_1"], help="(%(default)s, which has no rows)")
+    parser.add_argument("--table", type=Path, default=PREDICTIONS / "ablation.json", help="what is compared")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="Markdown file whose tables are to be replaced")
+    parser.add_argument("--quick", action="store_true", help="two rows")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    return parser.parse_args()
+
+
+def tables(rows: list[Row], right: dict[str, list[bool]]) -> list[str]:
+    """A heading and a table for each kind of questions and model."""
+    found = []
+    for title in dict.fromkeys(row.table for row in rows):
+        lines = [line(row, right) for row in rows if row.table == title]
+        head = ["lever", "EX", "95 %", "right", "more than", "95 %", "training min", "ms an answer"]
+        found.append(f"### {title}\n\n{layout(head, lines, markdown=True)}")
+    return found
+
+
+def line(row: Row, right: dict[str, list[bool]]) -> list[str]:
+    verdicts = right[row.predictions]
+    score = Score(sum(verdicts), len(verdicts))
+    low, high = score.interval
+    cells = [row.lever, f"{score.ex:.3f}", f"{low:.3f}–{high:.3f}", f"{score.right}/{score.questions}"]
+    if row.against:
+        both = pair(verdicts, right[row.against])
+        lower, upper = both.interval()
+        cells += [f"{both.difference:+.3f}", f"{lower:+.3f}–{upper:+.3f}"]
+    else:
+        cells += ["", ""]
+    return [*cells, *("" if value is None else f"{value:.0f}" for value in (row.minutes, row.milliseconds))]
+
+
+def place(path: Path, text: str) -> None:
+    """Put the tables between the marks of a Markdown file."""
+    whole = path.read_text(encoding="utf-8")
+    before, rest = whole.split(BEGIN)
+    _, after = rest.split(END)
+    with atomic_write(path) as out:
+        out.write(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
