@@ -54,7 +54,7 @@ def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop
     def tell(place, written):
         done[place] = finish(f"question {place}", written[0].text, run=shop.run)
 
-    complete_all(engine, prompts, tell, max_new_tokens=256, databases=[None] * 5)
+    complete_all(engine, prompts, tell, max_new_tokens=256, questions=["q"] * 5, databases=[None] * 5)
     answers = [done[place] for place in range(5)]
     assert engine.prompts[0].user.endswith("question 0")
 

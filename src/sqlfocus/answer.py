@@ -18,7 +18,7 @@ from sqlfocus.corpus.reply import extract_sql
 from sqlfocus.execution.guard import Permit, check
 from sqlfocus.execution.runner import Result
 from sqlfocus.inference.constraint.names import Names
-from sqlfocus.inference.engine import Completion, Engine
+from sqlfocus.inference.engine import Completion, Engine, Weighing
 from sqlfocus.schema.mschema import Database
 
 Run = Callable[[str], Result]
@@ -80,6 +80,9 @@ class Trace:
     model_seconds: float
     reason: str = ""
 
+
+EMPTY = 2.0
+"""So much less, in logarithms of a probability, an answer is worth that finds nothing."""
 
 TEMPERATURE = 0.7
 """At which candidates besides the greedy one are drawn."""
@@ -161,6 +164,7 @@ def _attempt(
     complete_all(
         *(engine, [prompt], done),
         max_new_tokens=max_new_tokens,
+        questions=[request.question],
         databases=[request.held_to],
         candidates=candidates,
         stop=stop,
@@ -179,7 +183,8 @@ def _chosen(request: Request, completions: Sequence[Completion]) -> Answer:
         [
             finish(request.question, one.text, dialect=request.dialect, run=request.run, database=request.database)
             for one in completions
-        ]
+        ],
+        [one.score for one in completions],
     )
 
 
@@ -189,14 +194,28 @@ def complete_all(
     tell: Callable[[int, Sequence[Completion]], None],
     *,
     max_new_tokens: int,
+    questions: Sequence[str],
     databases: Sequence[Database | None],
     candidates: int = 1,
     stop: threading.Event | None = None,
 ) -> None:
     """Complete prompts; ``tell`` is called with each one's place and its candidates, the greedy one first.
 
-    Setting ``stop`` ends them as they are then.
+    Where the engine can weigh answers and they are held to databases, the candidates are different ones, else all but
+    the greedy one are drawn. Setting ``stop`` ends them as they are then.
     """
+    held = [database for database in databases if database is not None]
+    if candidates > 1 and isinstance(engine, Weighing) and len(held) == len(prompts):
+        engine.alternatives(
+            prompts,
+            questions=questions,
+            databases=held,
+            wanted=candidates,
+            max_new_tokens=max_new_tokens,
+            on_done=tell,
+            stop=stop,
+        )
+        return
     written: dict[int, dict[int, Completion]] = {}
 
     def done(number: int, completion: Completion) -> None:
@@ -216,13 +235,22 @@ def complete_all(
     )
 
 
-def choose(candidates: Sequence[Answer]) -> Answer:
-    """The answer that most candidates agree with, by the rows that they return: the shortest SQL that returns those.
+def choose(candidates: Sequence[Answer], scores: Sequence[float | None] = ()) -> Answer:
+    """One of several answers; where none runs, the first.
 
-    Those that do not run have no voice, and an empty result speaks only where there is no other. Where as many agree
-    on one result as on another, that of the earlier candidate is taken, so that the greedy one decides. Where none
-    runs, the first is taken.
+    Where each has a score, it is the one of the highest that runs; one that finds nothing has :data:`EMPTY` less.
+
+    Else it is the one that most agree with, by the rows that they return: the shortest SQL that returns those. Those
+    that do not run have no voice, and an empty result speaks only where there is no other. Where as many agree on one
+    result as on another, that of the earlier candidate is taken, so that the greedy one decides.
     """
+    weighed = [
+        (score if _finds(candidate) else score - EMPTY, candidate)
+        for candidate, score in zip(candidates, scores, strict=False)
+        if score is not None and (candidate.result is None or not candidate.result.error) and not candidate.fault
+    ]
+    if weighed:
+        return max(weighed, key=lambda one: one[0])[1]
     groups: dict[tuple[Any, ...], list[Answer]] = {}
     for candidate in candidates:
         if candidate.result is not None and not candidate.result.error:

@@ -11,6 +11,7 @@ from sqlfocus.corpus.example import write_examples
 from sqlfocus.evaluation import evaluate as evaluation_room
 from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
 from sqlfocus.evaluation.saved import write_predictions
+from sqlfocus.inference.engine import Completion
 from sqlfocus.models.record import ModelRecord, read_record
 from zoo import EXAMPLES, make_zoo
 
@@ -36,7 +37,7 @@ def saved(folder, name, sql):
     evaluation = evaluate(
         EXAMPLES,
         folder / "databases",
-        lambda examples, tell: [tell(place, [sql]) for place in range(len(examples))],
+        lambda examples, tell: [tell(place, [Completion(sql, 1, True)]) for place in range(len(examples))],
         model=name,
     )
     write_predictions(folder / f"{name}.jsonl", [evaluation])

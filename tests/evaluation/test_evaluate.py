@@ -40,11 +40,13 @@ WRITTEN = {
 
 def predict(examples, tell):
     for place, example in reversed(list(enumerate(examples))):
-        tell(place, [WRITTEN[example.question]])
+        tell(place, [Completion(WRITTEN[example.question], 1, True)])
 
 
 def always(*texts):
-    return lambda examples, tell: [tell(place, [texts[place % len(texts)]]) for place in range(len(examples))]
+    return lambda examples, tell: [
+        tell(place, [Completion(texts[place % len(texts)], 1, True)]) for place in range(len(examples))
+    ]
 
 
 def test_each_question_gets_its_verdict(databases, examples):
@@ -107,7 +109,7 @@ def test_what_goes_wrong_in_judging_is_raised_at_a_next_answer(databases, exampl
     def slowly(asked, tell):
         for place in range(len(asked)):
             written.append(place)
-            tell(place, ["SELECT 1"])
+            tell(place, [Completion("SELECT 1", 1, True)])
             assert failed.wait(30)
             time.sleep(0.1)
 

@@ -18,6 +18,7 @@ from sqlfocus.evaluation.ladder_choice import choose, compare_to, figures
 from sqlfocus.evaluation.ladder_rungs import find_rungs, reference_of
 from sqlfocus.evaluation.rung import weights_size
 from sqlfocus.inference import llamacpp
+from sqlfocus.inference.engine import Completion
 from sqlfocus.models.gguf import source_digest
 from sqlfocus.models.record import ModelRecord
 from zoo import EXAMPLES, make_zoo
@@ -338,7 +339,7 @@ def test_a_task_goes_through_json_and_its_digest_sees_a_change(task):
 def test_rows_of_an_evaluation_are_what_the_comparison_reads(task):
     def tell_gold(examples, tell):
         for place, example in enumerate(examples):
-            tell(place, [example.sql])
+            tell(place, [Completion(example.sql, 1, True)])
 
     found = evaluate(task.examples, task.databases, tell_gold)
     rows = [prediction.to_json() for prediction in found.predictions]

@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlfocus.answer import Request, answer_with_repair
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.prompt import PromptTemplate
-from sqlfocus.evaluation.evaluate import LIMITS, Predict, database_file, held_to
+from sqlfocus.evaluation.evaluate import LIMITS, Predict, Tell, database_file, held_to
 from sqlfocus.execution.runner import Runner
-from sqlfocus.inference.engine import Engine
+from sqlfocus.inference.engine import Completion, Engine
 from sqlfocus.schema.lookup import ValueIndex, hint
 
 
@@ -34,7 +34,7 @@ def served_predictor(
     ``at_once`` questions are under way at a time.
     """
 
-    def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
+    def predict(examples: Sequence[Example], tell: Tell) -> None:
         held = {one.db_id: held_to(one, schema_of(one.db_id), databases) for one in examples}
         telling, stop = threading.Lock(), threading.Event()
         threads = ThreadPoolExecutor(at_once)
@@ -61,7 +61,7 @@ def served_predictor(
                 )
                 with telling:
                     if not stop.is_set():
-                        tell(place, [trace.answer.completion])
+                        tell(place, [Completion(trace.answer.completion, 0, True)])
 
             engine.start()
             try:

@@ -19,7 +19,7 @@ from sqlfocus.evaluation.score import Evaluation, Prediction
 from sqlfocus.evaluation.verdict import Verdict, compare, orders_its_result
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, Result, Runner
-from sqlfocus.inference.engine import Engine
+from sqlfocus.inference.engine import Completion, Engine
 from sqlfocus.schema.lookup import ValueIndex, read_values
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.text import read_schema_text
@@ -27,7 +27,10 @@ from sqlfocus.schema.text import read_schema_text
 # A gold result has to be whole to be compared with.
 LIMITS = Limits(seconds=30.0, rows=200_000, bytes=128 << 20, memory=2 << 30)
 
-Predict = Callable[[Sequence[Example], Callable[[int, Sequence[str]], None]], None]
+Tell = Callable[[int, Sequence[Completion]], None]
+"""Takes what was written for a question, by the question's place."""
+
+Predict = Callable[[Sequence[Example], Tell], None]
 """Asks a model questions, and says what it writes for each, by the question's place, as soon as it is written.
 
 It may write several candidates, between which their execution decides (:func:`sqlfocus.answer.choose`).
@@ -77,13 +80,13 @@ def evaluate(
             judged: dict[int, Future[Prediction]] = {}
             pending: deque[Future[Prediction]] = deque()
 
-            def judge(example: Example, completions: Sequence[str]) -> Prediction:
+            def judge(example: Example, completions: Sequence[Completion]) -> Prediction:
                 prediction = _judge(example, completions, runner, files[example.db_id], rule)
                 if on_judged is not None:
                     on_judged([prediction])
                 return prediction
 
-            def tell(place: int, completions: Sequence[str]) -> None:
+            def tell(place: int, completions: Sequence[Completion]) -> None:
                 while pending and pending[0].done():
                     pending.popleft().result()  # raises what went wrong, now and not after all questions
                 judged[place] = judging.submit(judge, asked[place], completions)
@@ -94,14 +97,17 @@ def evaluate(
     return evaluation
 
 
-def _judge(example: Example, completions: Sequence[str], runner: Runner, file: Path, rule: str) -> Prediction:
+def _judge(example: Example, completions: Sequence[Completion], runner: Runner, file: Path, rule: str) -> Prediction:
     """Run a question's gold query and those in ``completions``, and compare the gold result with the chosen one's."""
     permit = check(example.sql, dialect=example.dialect)
     gold = runner.run(file, example.sql) if permit.allowed else Result(error=permit.reason)
     if gold.truncated:
         gold = Result(error=f"the gold result is cut at {len(gold.rows)} rows")
     run = None if gold.error else lambda sql: runner.run(file, sql)
-    answer = choose([finish(example.question, text, dialect=example.dialect, run=run) for text in completions])
+    answer = choose(
+        [finish(example.question, one.text, dialect=example.dialect, run=run) for one in completions],
+        [one.score for one in completions],
+    )
     if gold.error:
         level = hardness(example.sql, dialect=example.dialect) if permit.parsed else ""
         return Prediction(example, answer, Verdict.GOLD_FAILED, level, gold, gold.error)
@@ -132,7 +138,7 @@ def engine_predictor(
     each question.
     """
 
-    def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
+    def predict(examples: Sequence[Example], tell: Tell) -> None:
         # Benchmarks ask each question in several phrasings, one after the other. Apart, one's answer drafts the next's.
         chance = random.Random(0)
         turns = {db_id: turn for turn, db_id in enumerate(dict.fromkeys(one.db_id for one in examples))}
@@ -146,8 +152,9 @@ def engine_predictor(
                 template.prompt(schema=schema, question=one.question, evidence=one.evidence, dialect=one.dialect)
                 for one, schema in pairs
             ],
-            lambda number, written: tell(places[number], [one.text for one in written]),
+            lambda number, written: tell(places[number], written),
             max_new_tokens=max_new_tokens,
+            questions=[one.question for one in asked],
             databases=[held_to(one, schema, databases) if constrained else None for one, schema in pairs],
             candidates=candidates,
         )

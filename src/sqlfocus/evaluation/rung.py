@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.preparation import percentiles
 from sqlfocus.corpus.prompt import Prompt, PromptTemplate
 from sqlfocus.errors import UserError, first_line
-from sqlfocus.evaluation.evaluate import engine_predictor, evaluate
+from sqlfocus.evaluation.evaluate import Tell, engine_predictor, evaluate
 from sqlfocus.evaluation.ladder import FORMAT, UNWRITABLE, Measured, Rung, Task
 from sqlfocus.evaluation.ladder_process import read_job, tell
 from sqlfocus.evaluation.questions import spread
@@ -112,7 +112,7 @@ def measure(rung: Rung, task: Task) -> Measured:
         max_new_tokens=task.max_new_tokens,
     )
 
-    def timed(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
+    def timed(examples: Sequence[Example], tell: Tell) -> None:
         nonlocal seconds
         start = time.perf_counter()
         ask(examples, tell)

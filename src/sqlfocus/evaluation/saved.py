@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.errors import UserError
-from sqlfocus.evaluation.evaluate import Predict
+from sqlfocus.evaluation.evaluate import Predict, Tell
 from sqlfocus.evaluation.score import Evaluation
 from sqlfocus.files import read_json_lines, write_json_lines
+from sqlfocus.inference.engine import Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class SavedPredictions:
         for example, completion in zip(self.examples, self.completions, strict=True):
             left.setdefault(example, []).append(completion)
 
-        def predict(examples: Sequence[Example], tell: Callable[[int, Sequence[str]], None]) -> None:
+        def predict(examples: Sequence[Example], tell: Tell) -> None:
             for place, example in enumerate(examples):
-                tell(place, [left[example].pop(0)])
+                tell(place, [Completion(left[example].pop(0), 0, True)])
 
         return predict
 

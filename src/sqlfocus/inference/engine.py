@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sqlfocus.corpus.prompt import Prompt
 from sqlfocus.errors import UserError
@@ -28,6 +28,8 @@ class Completion:
     """How many of the prompt's tokens were not computed for it, since they had been for an earlier one."""
     waited: float = field(default=0.0, compare=False)
     """Seconds until the engine had a place for it."""
+    score: float | None = field(default=None, compare=False)
+    """Of alternatives the higher the better, in logarithms of a probability; None where they are not compared."""
 
 
 class TooLong(UserError):
@@ -83,4 +85,30 @@ class Engine(Protocol):
 
     def counters(self) -> dict[str, int]:
         """For metrics: names and what has been counted so far."""
+        ...
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """An engine that can also write several different answers to a question, and weigh them."""
+
+    def alternatives(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        questions: Sequence[str],
+        databases: Sequence[Database],
+        wanted: int,
+        max_new_tokens: int = 256,
+        on_done: Callable[[int, Sequence[Completion]], None],
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Write up to ``wanted`` different answers to each prompt, held to its database, with their ``score``.
+
+        ``on_done`` is called with the place of each prompt and its answers, at least one, the greedy one first.
+        ``questions`` are those that the prompts ask, in their own words.
+
+        Raises:
+            TooLong, UserError: as :meth:`Engine.complete`.
+        """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sqlfocus.inference.chat import end_token, read_prompt
 from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
 from sqlfocus.inference.drafts import Followers
 from sqlfocus.inference.engine import Completion, TooLong
-from sqlfocus.inference.scheduler import Job, Network, Scheduler
+from sqlfocus.inference.scheduler import DOUBT, Job, Network, Scheduler
 from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
@@ -66,24 +67,69 @@ class LocalEngine:
 
         jobs = []
         for index, prompt in enumerate(prompts):
-            tokens, shared = self._read(prompt)
-            database = databases[index] if databases else None
-            jobs.append(
-                Job(
-                    tokens,
-                    shared,
-                    min(max_new_tokens, self.network.context - len(tokens)),
-                    guide=None if database is None else self._constraint(database).guide(),
-                    names=None if database is None else self._names(database),
-                    temperature=temperatures[index] if temperatures else 0.0,
-                    random=np.random.default_rng((seed, index)),
-                    on_done=functools.partial(done, index),
-                    on_step=functools.partial(written, index) if on_text is not None else None,
-                    stop=stop,
-                )
-            )
+            job = self._job(prompt, databases[index] if databases else None, max_new_tokens, stop)
+            job.temperature = temperatures[index] if temperatures else 0.0
+            job.random = np.random.default_rng((seed, index))
+            job.on_done = functools.partial(done, index)
+            job.on_step = functools.partial(written, index) if on_text is not None else None
+            jobs.append(job)
         self.scheduler.run(jobs)
         return [completions[index] for index in range(len(jobs))]
+
+    def alternatives(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        questions: Sequence[str],
+        databases: Sequence[Database],
+        wanted: int,
+        max_new_tokens: int = 256,
+        on_done: Callable[[int, Sequence[Completion]], None],
+        stop: threading.Event | None = None,
+    ) -> None:
+        """See :class:`sqlfocus.inference.engine.Weighing`.
+
+        An answer's score is the logarithm of the probability that the model writes it, plus that of the question behind
+        the SQL: an answer that leaves a part of the question out does not let expect that part. Doubts count against it
+        as they do on the way. (A noisy channel, as in machine translation: Yee, Dauphin and Auli, 2019, arXiv
+        1908.05731.)
+        """
+
+        def done(index: int, job: Job) -> None:
+            first = self._completion(job)
+            if len(job.written) < 2 or (stop is not None and stop.is_set()):
+                on_done(index, [first])
+                return
+            texts = [self._text_of(one.tokens) for one in job.written]
+            read = [self._reading(text, questions[index]) for text in texts]
+            self.scheduler.run(read)
+            on_done(
+                index,
+                [
+                    replace(
+                        first,
+                        text=text,
+                        tokens=len(one.tokens),
+                        finished=True,
+                        cut_short=False,
+                        score=one.log_probability + reading.log_probability - DOUBT * one.doubts,
+                    )
+                    for one, text, reading in zip(job.written, texts, read, strict=True)
+                ],
+            )
+
+        jobs = []
+        for index, (prompt, database) in enumerate(zip(prompts, databases, strict=True)):
+            job = self._job(prompt, database, max_new_tokens, stop)
+            job.alternatives = wanted
+            job.on_done = functools.partial(done, index)
+            jobs.append(job)
+        self.scheduler.run(jobs)
+
+    def _reading(self, sql: str, question: str) -> Job:
+        """Reads a question behind the SQL that is to answer it; the model was never trained on that."""
+        before = self.tokenizer.ids(f"SQL: {sql.strip()}\nQuestion that this SQL query answers:")
+        return Job(before, 0, 0, read=self.tokenizer.ids(f" {question.strip()}"))
 
     def prefill(self, prompt: Prompt, database: Database | None = None) -> int:
         """See :class:`sqlfocus.inference.engine.Engine`; with ``database``, what holds answers to it is made too."""
@@ -110,6 +156,17 @@ class LocalEngine:
             **self.network.prefixes.counters(),
         }
 
+    def _job(self, prompt: Prompt, database: Database | None, most: int, stop: threading.Event | None) -> Job:
+        tokens, shared = self._read(prompt)
+        return Job(
+            tokens,
+            shared,
+            min(most, self.network.context - len(tokens)),
+            guide=None if database is None else self._constraint(database).guide(),
+            names=None if database is None else self._names(database),
+            stop=stop,
+        )
+
     def _completion(self, job: Job) -> Completion:
         return Completion(
             self._text(job),
@@ -131,8 +188,10 @@ class LocalEngine:
         return tokens, shared
 
     def _text(self, job: Job) -> str:
-        answer = job.answer[:-1] if job.answer and job.answer[-1] == self.end else job.answer
-        return self.tokenizer.text(answer)
+        return self._text_of(job.answer)
+
+    def _text_of(self, answer: Sequence[int]) -> str:
+        return self.tokenizer.text(answer[:-1] if answer and answer[-1] == self.end else answer)
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:

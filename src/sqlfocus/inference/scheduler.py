@@ -42,6 +42,10 @@ HOPELESS = 8.0
 """Ways that have lost more are not taken in place of an answer that leads nowhere."""
 MOST_RETURNS = 8
 """So often an answer is looked through."""
+REACH = 6.0
+"""Alternatives are looked for among the ways that have lost less."""
+TRIES = 3
+"""For each alternative that is wanted so many ways are followed at most."""
 NEVER_DRAWN = 25.0
 """Scores that are so much lower than the highest take no part in a draw: one in e²⁵ would be theirs."""
 
@@ -108,9 +112,18 @@ class Scores(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A whole answer: its tokens, the logarithm of its probability by the model, and how many doubts there are."""
+
+    tokens: tuple[int, ...]
+    log_probability: float
+    doubts: int
+
+
 @dataclass(eq=False, slots=True)
 class Job:
-    """One answer in the making.
+    """One answer in the making, or a text to be read.
 
     Attributes:
         tokens: the prompt's; the first ``prefix`` are shared by the questions on its database.
@@ -118,6 +131,9 @@ class Job:
         names: followers among the schema's names, for drafts.
         temperature: 0 takes the best token, more draws one, by the generator ``random``.
         answer: the tokens so far, the end token included.
+        alternatives: how many answers are wanted; with a guide and no temperature alone there may be several. They come
+            in ``written``, in the order in which they lose to refusals.
+        read: a text behind the prompt, of which ``log_probability`` is wanted, and no answer.
     """
 
     tokens: Sequence[int]
@@ -128,6 +144,10 @@ class Job:
     temperature: float = 0.0
     random: np.random.Generator | None = None
     answer: list[int] = field(default_factory=list)
+    alternatives: int = 1
+    written: list[Written] = field(default_factory=list)
+    read: Sequence[int] = ()
+    log_probability: float = 0.0
     done: bool = False
     error: Exception | None = None
     on_done: Callable[[Job], None] | None = None
@@ -155,6 +175,8 @@ class Job:
     """Whether the next pass is over the whole answer, to look for a better way."""
     ending: bool = False
     """Whether it would have ended there."""
+    whole: bool = False
+    """Whether it has, and another is wanted."""
     returns: int = 0
     """How often that was done."""
     forced: set[int] = field(default_factory=set)
@@ -163,6 +185,10 @@ class Job:
     """Beginnings of other answers, with what they have lost; a heap."""
     seen: set[tuple[int, ...]] = field(default_factory=set)
     """Those that are or were in ``ways``."""
+    texts: set[str] = field(default_factory=set)
+    """What the answers in ``written`` say, without case."""
+    tries: int = 0
+    """How many ways were followed for alternatives."""
 
     @property
     def is_stopped(self) -> bool:
@@ -210,7 +236,7 @@ class Job:
             doubts = self.guide.doubts(whole=self.guide.ended)
             self.lost += DOUBT * (doubts - self.doubts)
             self.doubts = doubts
-        if self.lost >= self.looked + PATIENCE and self._may_return():
+        if self.lost >= self.looked + PATIENCE and self._may_return() and not self.tries:
             self.reviewing = True
             if self.guide.ended:
                 self.ending = True
@@ -218,7 +244,44 @@ class Job:
         return tokens + ending
 
     def _may_return(self) -> bool:
-        return self.guide is not None and not self.temperature and self.returns < MOST_RETURNS
+        if self.guide is None or self.temperature:
+            return False
+        return self.returns < MOST_RETURNS if not self.tries else self._may_try()
+
+    def _may_try(self) -> bool:
+        return len(self.written) < self.alternatives and self.tries < TRIES * (self.alternatives - 1)
+
+    def look_for_another(self) -> bool:
+        """Whether this whole answer is to be followed by another; the next pass is then over it."""
+        if self.alternatives < 2 or self.guide is None or self.temperature or not self.guide.ended:
+            return False
+        self.reviewing = self.whole = True
+        return True
+
+    def another(self, scores: Scores, place: int) -> int | None:
+        """Take note of a whole answer, and begin the best way besides it.
+
+        The scores behind each of its tokens begin at ``place``. Returns how many tokens stay; None where enough was
+        written, or no way is left that is not hopeless.
+        """
+        assert self.guide is not None
+        rows = [scores.at(place + number) for number in range(len(self.answer))]
+        chosen = [number for number in range(len(self.answer)) if number not in self.forced]
+        probability = sum(_log_probability(rows[number], self.answer[number]) for number in chosen)
+        text = " ".join(self.guide.text.lower().split())
+        if text not in self.texts:
+            self.texts.add(text)
+            doubts = self.guide.doubts(whole=True)
+            self.written.append(Written(tuple(self.answer), probability, doubts))
+        self.reviewing = self.whole = False
+        if not self._may_try():
+            return None
+        del self.answer[-1:]  # what ends it
+        self._branch(scores, place, REACH, whole=True)
+        if not self.ways or self.ways[0][0] >= REACH:
+            return None
+        self.tries += 1
+        return self._follow(tuple(self.answer))
 
     def review(self, scores: Scores, place: int) -> int:
         """Go on from where least was lost; the scores behind each token of the answer begin at ``place``.
@@ -229,46 +292,70 @@ class Job:
         """
         assert self.guide is not None
         self.returns += 1
+        self.tries += bool(self.tries)
         self.reviewing = False
-        guide, lost, doubts = self.guide.anew(), 0.0, 0
-        for number, token in enumerate(self.answer):
+        lost = self._branch(scores, place, min(self.lost - MARGIN, HOPELESS), whole=self.ending)
+        self.ending = False
+        if not math.isinf(self.lost):
+            self.lost = lost
+        here = (self.lost, tuple(self.answer))
+        if self.ways and self.ways[0][0] < min(self.lost - MARGIN, HOPELESS):
+            kept = self._follow(here[1])
+            if not math.isinf(here[0]):
+                heapq.heappush(self.ways, here)
+            return kept
+        if math.isinf(self.lost):
+            self.returns = MOST_RETURNS  # it has to end where it is
+            self.tries = TRIES * self.alternatives
+        self._begin_with(here[1])
+        return len(self.answer)
+
+    def _branch(self, scores: Scores, place: int, most: float, *, whole: bool) -> float:
+        """Note the beginnings of other answers that leave this one and have lost less than ``most``.
+
+        Returns how much this one has lost.
+        """
+        assert self.guide is not None
+        guide, text, lost, doubts = self.guide.anew(), self.guide.text, 0.0, 0
+        for number, token in enumerate([*self.answer, self.guide.end] if whole else self.answer):
             if number not in self.forced:
                 row = scores.at(place + number)
                 best = float(row.max())
-                for rival in guide.rivals(row, token, least=best + lost - min(self.lost - MARGIN, HOPELESS)):
+                for rival in guide.rivals(row, token, least=best + lost - most, text=text):
                     way = (*self.answer[:number], rival)
                     if way not in self.seen:
                         self.seen.add(way)
                         heapq.heappush(self.ways, (lost + best - float(row[rival]), way))
                 lost += best - float(row[token])
             guide.add(token)
-            doubts, before = guide.doubts(), doubts
+            doubts, before = guide.doubts(whole=guide.ended), doubts
             lost += DOUBT * (doubts - before)
-        if self.ending:
-            doubts, before = guide.doubts(whole=True), doubts
-            lost += DOUBT * (doubts - before)
-        if not math.isinf(self.lost):
-            self.lost = lost
-        kept = len(self.answer)
-        if self.ways and self.ways[0][0] < min(self.lost - MARGIN, HOPELESS):
-            here = (self.lost, tuple(self.answer))
-            self.lost, way = heapq.heappop(self.ways)
-            if not math.isinf(here[0]):
-                heapq.heappush(self.ways, here)
-            kept = next(
-                (n for n, (old, new) in enumerate(zip(self.answer, way, strict=False)) if old != new),
-                min(len(self.answer), len(way)),
-            )
-            self.answer[:] = way
-            self.forced = {number for number in self.forced if number < kept}
-            guide = self.guide.anew()
-            for token in way:
-                guide.add(token)
-            doubts = guide.doubts()
-        elif math.isinf(self.lost):
-            self.returns = MOST_RETURNS  # it has to end where it is
-        self.looked, self.doubts, self.guide, self.ending = self.lost, doubts, guide, False
+        return lost
+
+    def _follow(self, before: tuple[int, ...]) -> int:
+        """Go on with the beginning that has lost least; returns how many tokens it has in common with ``before``."""
+        self.lost, way = heapq.heappop(self.ways)
+        kept = next(
+            (n for n, (old, new) in enumerate(zip(before, way, strict=False)) if old != new),
+            min(len(before), len(way)),
+        )
+        self.forced = {number for number in self.forced if number < kept}
+        self._begin_with(way)
         return kept
+
+    def _begin_with(self, way: tuple[int, ...]) -> None:
+        assert self.guide is not None
+        self.guide = self.guide.anew()
+        for token in way:
+            self.guide.add(token)
+        self.answer[:] = way
+        self.looked, self.doubts = self.lost, self.guide.doubts()
+
+
+def _log_probability(row: np.ndarray, token: int) -> float:
+    """Of a token, by the scores (V,) of all."""
+    highest = float(row.max())
+    return float(row[token]) - highest - math.log(float(np.exp(row - highest).sum()))
 
 
 class Scheduler:
@@ -386,7 +473,7 @@ class Scheduler:
                 continue
             job.pending = job.tokens[job.prefix :]
             try:
-                room = len(job.pending) + job.most + LONGEST_DRAFT
+                room = len(job.pending) + max(job.most, len(job.read)) + LONGEST_DRAFT
                 begun = time.perf_counter()
                 job.computed = self.network.open(self._free[-1], job.tokens[: job.prefix], room)
             except Exception as error:
@@ -399,7 +486,7 @@ class Scheduler:
             job.slot = self._free.pop()
             job.waited = begun - job.asked
             self._active.append(job)
-            if job.most < 1:
+            if job.most < 1 and not job.read:
                 self._finish(job)
 
     def _release(self, job: Job) -> None:
@@ -422,7 +509,7 @@ class Scheduler:
             if job.reviewing:  # the pass is over the answer from its first token on, as over a draft
                 job.held = len(job.tokens) - job.prefix - 1
                 job.pending = job.tokens[-1:]
-        drafts = [job.answer if job.reviewing else self._draft(job, least) for job in jobs]
+        drafts = [self._guess(job, least) for job in jobs]
         for job in jobs:
             self.network.cut(job.slot, job.held)
         feeds = []
@@ -439,7 +526,9 @@ class Scheduler:
                 job.pending = job.pending[PIECE:]
                 continue
             try:
-                if job.reviewing:
+                if job.read:
+                    self._read(job, scores, place)
+                elif job.reviewing:
                     self._go_back(job, scores, place)
                 else:
                     self._advance(job, guess, scores, place)
@@ -448,6 +537,12 @@ class Scheduler:
                     self._release(job)
                 self._done(job, error)
             place += feed.wanted
+
+    def _guess(self, job: Job, least: float) -> Sequence[int]:
+        """Tokens behind a job's pending ones, the scores of which are wanted too."""
+        if job.read:
+            return job.read[:-1]
+        return job.answer if job.reviewing else self._draft(job, least)
 
     def _draft(self, job: Job, least: float) -> list[int]:
         most = min(LONGEST_DRAFT, job.most - len(job.answer) - 1)
@@ -476,15 +571,23 @@ class Scheduler:
         if job.on_step is not None:
             job.on_step(job)
         if over:
-            self._finish(job)
+            if not job.look_for_another():
+                self._finish(job)
             return
         job.held += len(job.pending) + right
         job.pending = unseen
 
-    @staticmethod
-    def _go_back(job: Job, scores: Scores, place: int) -> None:
+    def _read(self, job: Job, scores: Scores, place: int) -> None:
+        rows = (scores.at(place + number) for number in range(len(job.read)))
+        job.log_probability = sum(map(_log_probability, rows, job.read))
+        self._finish(job)
+
+    def _go_back(self, job: Job, scores: Scores, place: int) -> None:
         """Let a job go on from where it is best, by the scores behind its answer's tokens, which begin at ``place``."""
-        kept = job.review(scores, place)
+        kept = job.another(scores, place) if job.whole else job.review(scores, place)
+        if kept is None:
+            self._finish(job)
+            return
         if not job.answer[kept:]:  # the last token once more, for the scores behind it
             kept = max(0, kept - 1)
         own = len(job.tokens) - job.prefix

@@ -72,10 +72,9 @@ class Doubts:
 
     def _string(self, node: exp.Expr) -> exp.Expr:
         """The string that SQLite takes a name in double quotes for, where no column is called so."""
-        quoted = isinstance(node, exp.Column) and isinstance(node.this, exp.Identifier) and node.this.quoted
-        if quoted and not node.table and node.name.lower() not in self._names:
-            return exp.Literal.string(node.name)
-        return node
+        if not (isinstance(node, exp.Column) and isinstance(node.this, exp.Identifier) and node.this.quoted):
+            return node
+        return node if node.table or node.name.lower() in self._names else exp.Literal.string(node.name)
 
     def _found(self, tree: exp.Expr) -> Iterator[str]:
         for node in tree.walk():

@@ -94,6 +94,11 @@ class Guide:
         self._closing = self.ended = False
 
     @property
+    def end(self) -> int:
+        """The token that ends an answer."""
+        return self._constraint.vocabulary.end
+
+    @property
     def text(self) -> str:
         return self._bytes.decode(errors="ignore")
 
@@ -130,14 +135,23 @@ class Guide:
         doubts = self._constraint.doubts
         return len(doubts.of(_FENCE.sub("", self.text))) if whole else doubts.in_beginning(self.text)
 
-    def rivals(self, scores: np.ndarray, token: int, *, least: float) -> list[int]:
-        """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``."""
+    def rivals(self, scores: np.ndarray, token: int, *, least: float, text: str) -> list[int]:
+        """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``.
+
+        One that goes on as ``text`` does, the whole of the answer that ``token`` is of, is left out; in strings case
+        counts.
+        """
         likely = np.flatnonzero(scores > least)
+        goes_on = text[len(self.text) :]
+        fold = str if _in_quotes(self.text) else str.lower
         found: list[int] = []
         for other in likely[np.argsort(-scores[likely], kind="stable")][: RIVALS + 4]:
             if len(found) == RIVALS:
                 break
-            if other != token and self._allowed(int(other)) and self._may_follow(int(other)):
+            said = self._constraint.vocabulary.tokens.decode_bytes([int(other)]).decode(errors="ignore")
+            if other == token or (said and fold(goes_on).startswith(fold(said))):
+                continue
+            if self._allowed(int(other)) and self._may_follow(int(other)):
                 found.append(int(other))
         return found
 
