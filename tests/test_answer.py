@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from sqlfocus.answer import Request, answer_with_repair, complete_all, finish
+from sqlfocus.answer import Request, answer_with_repair, choose, complete_all, finish
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.execution.runner import Limits, Result, open_runner
 from sqlfocus.inference.engine import Completion
@@ -121,6 +121,42 @@ def test_what_most_candidates_return_is_answered(shop, written, chosen):
     assert trace.answer.sql == trace.attempts[0].sql == chosen
     assert engine.temperatures == [0.0, 0.7, 0.7]
     assert len(engine.prompts) == 3 * len(trace.attempts)
+
+
+@pytest.mark.parametrize(
+    ("written", "chosen"),
+    [
+        ([("SELECT 9", -5.0), ("SELECT 8", -4.0), ("SELECT 8 + 0", -6.0)], "SELECT 8"),
+        # What does not run is not chosen, and what finds nothing where another is not much less likely.
+        ([("SELECT 9", -5.0), ("SELECT colour FROM item", -1.0)], "SELECT 9"),
+        (
+            [("SELECT 9", -5.0), ("SELECT 1 WHERE 0", -4.0), ("SELECT count(*) FROM item WHERE id > 9", -3.5)],
+            "SELECT 9",
+        ),
+        ([("SELECT 9", -5.0), ("SELECT 1 WHERE 0", -2.0)], "SELECT 1 WHERE 0"),
+        ([("SELECT colour FROM item", -5.0), ("DROP TABLE item", -1.0)], "SELECT colour FROM item"),
+    ],
+)
+def test_of_weighed_answers_the_likeliest_that_runs_is_given(shop, written, chosen):
+    answers = [finish("q", sql, run=shop.run) for sql, _ in written]
+    assert choose(answers, [score for _, score in written]).sql == chosen
+
+
+class Weighed(Recorded):
+    """Writes its texts for the one prompt, the last of them with the highest score."""
+
+    def alternatives(self, prompts, *, questions, databases, wanted, max_new_tokens=256, on_done, stop=None):
+        self.prompts, self.wanted, self.questions = prompts, wanted, questions
+        on_done(0, [Completion(text, 3, True, score=float(score)) for score, text in enumerate(self.texts)])
+
+
+def test_candidates_of_an_engine_that_weighs_them_are_different_answers(shop):
+    database = read_schema_text("CREATE TABLE item (id INTEGER, name TEXT)", dialect="sqlite")
+    engine = Weighed("SELECT id FROM item", "SELECT name FROM item")
+    request = Request("Which?", "【DB_ID】 shop", run=shop.run, database=database)
+    trace = answer_with_repair(engine, template_named("schema-first"), request, candidates=2)
+    assert trace.answer.sql == "SELECT name FROM item"
+    assert (engine.wanted, engine.questions, len(trace.completions)) == (2, ["Which?"], 2)
 
 
 class Retold(Recorded):

@@ -18,6 +18,9 @@ from sqlfocus.inference.scheduler import DOUBT, Job, Network, Scheduler
 from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
+UNLIKELY = 6.0
+"""Of several answers those are left out whose logarithm of the probability is so much less than the highest."""
+
 DATABASES_KEPT = 64
 """For how many databases the automaton of their SQL and the tokens of their names are kept."""
 
@@ -100,7 +103,9 @@ class LocalEngine:
             if len(job.written) < 2 or (stop is not None and stop.is_set()):
                 on_done(index, [first])
                 return
-            texts = [self._text_of(one.tokens) for one in job.written]
+            likeliest = max(one.log_probability for one in job.written)
+            written = [one for one in job.written if one.log_probability > likeliest - UNLIKELY]
+            texts = [self._text_of(one.tokens) for one in written]
             read = [self._reading(text, questions[index]) for text in texts]
             self.scheduler.run(read)
             on_done(
@@ -114,7 +119,7 @@ class LocalEngine:
                         cut_short=False,
                         score=one.log_probability + reading.log_probability - DOUBT * one.doubts,
                     )
-                    for one, text, reading in zip(job.written, texts, read, strict=True)
+                    for one, text, reading in zip(written, texts, read, strict=True)
                 ],
             )
 

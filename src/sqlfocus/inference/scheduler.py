@@ -42,9 +42,9 @@ HOPELESS = 8.0
 """Ways that have lost more are not taken in place of an answer that leads nowhere."""
 MOST_RETURNS = 8
 """So often an answer is looked through."""
-REACH = 6.0
+REACH = 4.0
 """Alternatives are looked for among the ways that have lost less."""
-TRIES = 3
+TRIES = 1.5
 """For each alternative that is wanted so many ways are followed at most."""
 NEVER_DRAWN = 25.0
 """Scores that are so much lower than the highest take no part in a draw: one in e²⁵ would be theirs."""
