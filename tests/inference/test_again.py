@@ -8,10 +8,10 @@ import torch
 from transformers import AutoTokenizer
 
 from orders import prompts, schema
-from sqlfocus.inference import scheduler
+from sqlfocus.inference import search
 from sqlfocus.inference.chat import end_token
 from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
-from sqlfocus.inference.scheduler import MOST_RETURNS, Job
+from sqlfocus.inference.search import MOST_RETURNS, Search
 from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models.loading import load_model
@@ -44,14 +44,14 @@ class Rows:
 
 
 def begun(tokenizer, text, rivals):
-    """A job whose answer begins with ``text``, and the scores behind its tokens: 10 for the token that was taken.
+    """A search whose answer begins with ``text``, and the scores behind its tokens: 10 for the token that was taken.
 
     ``rivals`` are scores of other texts' first tokens at the places where the answer has gone so far.
     """
     end = end_token(tokenizer)
     size = 1 + max(end, 49_152)
     constraint = Constraint(Vocabulary(tokenizer, end, size), read_schema_text(DDL, dialect="sqlite"))
-    job = Job([1], 0, 64, guide=constraint.guide())
+    job = Search(constraint.guide(), [], 64)
     rows = []
     for token in tokenizer.ids(text):
         row = np.zeros(size, np.float32)
@@ -72,18 +72,18 @@ REFUSED = {"SELECT T2.area FROM country AS T1 JOIN country": {"language": 15}}
 def test_the_likeliest_other_way_is_taken_where_less_is_lost_on_it(tokenizer):
     others = {"SELECT": {" area": 8.5, " code": 7}, "SELECT T2.area FROM": {" language": 6}}
     job, scores = begun(tokenizer, TEXT, REFUSED | others)
-    job.lost = 5.0
+    job._lost = 5.0
     kept = job.review(scores, 0)
     assert tokenizer.text(job.answer) == "SELECT area"
     assert tokenizer.text(job.answer[:kept]) == "SELECT"
-    assert (job.lost, job.guide.text) == (1.5, "SELECT area")
-    assert [lost for lost, _ in sorted(job.ways)] == [3.0, 4.0, 5.0]  # the last is the way that was left
-    assert max(job.ways)[1] == tuple(tokenizer.ids(TEXT))
+    assert (job._lost, job.guide.text) == (1.5, "SELECT area")
+    assert [way.lost for way in sorted(job._ways)] == [3.0, 4.0, 5.0]  # the last is the way that was left
+    assert max(job._ways).tokens == tuple(tokenizer.ids(TEXT))
 
 
 def test_an_answer_on_which_less_was_lost_stays(tokenizer):
     job, scores = begun(tokenizer, TEXT, REFUSED | {"SELECT": {" area": 4}})
-    job.lost = 5.0
+    job._lost = 5.0
     assert job.review(scores, 0) == len(job.answer)
     assert tokenizer.text(job.answer) == job.guide.text == TEXT
 
@@ -91,10 +91,10 @@ def test_an_answer_on_which_less_was_lost_stays(tokenizer):
 def test_an_answer_that_leads_nowhere_is_left_but_not_for_a_hopeless_way(tokenizer):
     for score, expected in ((5, "SELECT area"), (1, TEXT)):
         job, scores = begun(tokenizer, TEXT, {"SELECT": {" area": score}})
-        job.lost = math.inf
+        job._lost = math.inf
         job.review(scores, 0)
         assert tokenizer.text(job.answer) == expected
-    assert job.returns == MOST_RETURNS  # it is not looked through again
+    assert job._returns == MOST_RETURNS  # it is not looked through again
 
 
 @pytest.mark.parametrize("drafts", [True, False])
@@ -107,7 +107,7 @@ def test_answers_that_go_back_are_valid_and_the_same_in_any_batch(drafts, model,
         found.append(engine.complete(asked, max_new_tokens=48, databases=[database] * len(asked)))
     assert [one.text for one in found[0]] == [one.text for one in found[1]]
     assert all(one.finished for one in found[0])
-    monkeypatch.setattr(scheduler, "MOST_RETURNS", 0)
+    monkeypatch.setattr(search, "MOST_RETURNS", 0)
     engine = TransformersEngine(*model, name="small", drafts=drafts)
     before = engine.complete(asked, max_new_tokens=48, databases=[database] * len(asked))
     assert [one.text for one in before] != [one.text for one in found[0]]

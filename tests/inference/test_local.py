@@ -13,7 +13,8 @@ from sqlfocus.corpus.prompt import template_named
 from sqlfocus.inference.chat import end_token, prompt_ids, read_prompt
 from sqlfocus.inference.engine import TooLong
 from sqlfocus.inference.prefixes import PrefixFolder
-from sqlfocus.inference.scheduler import CLOSING, PIECE
+from sqlfocus.inference.scheduler import PIECE
+from sqlfocus.inference.search import CLOSING
 from sqlfocus.inference.transformers import IDLE_TOKENS, TransformersEngine
 from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models import attention

@@ -265,7 +265,7 @@ class LlamaCppNetwork:
 
 
 class ArrayScores:
-    """A :class:`sqlfocus.inference.scheduler.Scores` of an array (places, V)."""
+    """A :class:`sqlfocus.inference.search.Scores` of an array (places, V)."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self._scores = scores

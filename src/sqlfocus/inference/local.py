@@ -14,7 +14,8 @@ from sqlfocus.inference.chat import end_token, read_prompt
 from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
 from sqlfocus.inference.drafts import Followers
 from sqlfocus.inference.engine import Completion, TooLong
-from sqlfocus.inference.scheduler import DOUBT, Job, Network, Scheduler
+from sqlfocus.inference.scheduler import Job, Network, Scheduler
+from sqlfocus.inference.search import DOUBT
 from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
@@ -100,14 +101,15 @@ class LocalEngine:
 
         def done(index: int, job: Job) -> None:
             first = self._completion(job)
-            if len(job.written) < 2 or (stop is not None and stop.is_set()):
+            if not job.written or (stop is not None and stop.is_set()):
                 on_done(index, [first])
                 return
             likeliest = max(one.log_probability for one in job.written)
             written = [one for one in job.written if one.log_probability > likeliest - UNLIKELY]
             texts = [self._text_of(one.tokens) for one in written]
             read = [self._reading(text, questions[index]) for text in texts]
-            self.scheduler.run(read)
+            if len(read) > 1:
+                self.scheduler.run(read)
             on_done(
                 index,
                 [
@@ -177,7 +179,7 @@ class LocalEngine:
             self._text(job),
             len(job.answer),
             bool(job.answer) and job.answer[-1] == self.end,
-            job.guide is not None and job.guide.cut_short,
+            job.cut_short,
             prompt_tokens=len(job.tokens),
             cached_tokens=job.prefix - job.computed,
             waited=job.waited,

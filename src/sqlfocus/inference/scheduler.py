@@ -8,8 +8,6 @@ gives an answer as many tokens as the draft was right, and one more.
 from __future__ import annotations
 
 import contextlib
-import heapq
-import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -23,29 +21,14 @@ from sqlfocus.inference.constraint.guide import Guide
 from sqlfocus.inference.drafts import LONGEST_DRAFT, Followers, History, draft
 from sqlfocus.inference.engine import TooLong
 from sqlfocus.inference.prefixes import PrefixCache
+from sqlfocus.inference.search import CLOSING, Scores, Search, Written, log_probability
 
 BEGIN = -1
 """Stands before an answer's first token in what drafts are made from."""
-CLOSING = 32
-"""With so many tokens left, a constrained answer is ended as soon as it can be, so that it is whole."""
 LEAST_LIKELY = 0.1
 """A draft ends before it is less likely right than that, however cheap."""
 PIECE = 512
 """Of a longer question so many tokens are taken in a pass, so that a pass needs no more memory than it has."""
-PATIENCE = 2.0
-"""An answer is looked through once it has lost so much score to refusals, or so much more than when that was done."""
-MARGIN = 0.5
-"""Another way is taken where it has lost so much less."""
-DOUBT = 3.0
-"""As much is lost with a join that follows no key."""
-HOPELESS = 8.0
-"""Ways that have lost more are not taken in place of an answer that leads nowhere."""
-MOST_RETURNS = 8
-"""So often an answer is looked through."""
-REACH = 4.0
-"""Alternatives are looked for among the ways that have lost less."""
-TRIES = 1.5
-"""For each alternative that is wanted so many ways are followed at most."""
 NEVER_DRAWN = 25.0
 """Scores that are so much lower than the highest take no part in a draw: one in e²⁵ would be theirs."""
 
@@ -99,28 +82,6 @@ class Network(Protocol):
         ...
 
 
-class Scores(Protocol):
-    """Scores of the next token at some places."""
-
-    @property
-    def best(self) -> Sequence[int]:
-        """The highest-scored token at each place."""
-        ...
-
-    def at(self, place: int) -> np.ndarray:
-        """All scores at a place, (V,) float32."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A whole answer: its tokens, the logarithm of its probability by the model, and how many doubts there are."""
-
-    tokens: tuple[int, ...]
-    log_probability: float
-    doubts: int
-
-
 @dataclass(eq=False, slots=True)
 class Job:
     """One answer in the making, or a text to be read.
@@ -132,7 +93,7 @@ class Job:
         temperature: 0 takes the best token, more draws one, by the generator ``random``.
         answer: the tokens so far, the end token included.
         alternatives: how many answers are wanted; with a guide and no temperature alone there may be several. They come
-            in ``written``, in the order in which they lose to refusals.
+            in :attr:`written`.
         read: a text behind the prompt, of which ``log_probability`` is wanted, and no answer.
     """
 
@@ -145,7 +106,6 @@ class Job:
     random: np.random.Generator | None = None
     answer: list[int] = field(default_factory=list)
     alternatives: int = 1
-    written: list[Written] = field(default_factory=list)
     read: Sequence[int] = ()
     log_probability: float = 0.0
     done: bool = False
@@ -165,197 +125,59 @@ class Job:
     """How many of the branch's own tokens the network holds."""
     pending: Sequence[int] = ()
     """Tokens that the network has not seen yet."""
-    lost: float = 0.0
-    """How much score the tokens that were taken in place of refused ones have lost."""
-    doubts: int = 0
-    """How many of its joins follow no key."""
-    looked: float = 0.0
-    """… when the answer was last looked through."""
-    reviewing: bool = False
-    """Whether the next pass is over the whole answer, to look for a better way."""
-    ending: bool = False
-    """Whether it would have ended there."""
-    whole: bool = False
-    """Whether it has, and another is wanted."""
-    returns: int = 0
-    """How often that was done."""
-    forced: set[int] = field(default_factory=set)
-    """The places of tokens that the grammar had come next."""
-    ways: list[tuple[float, tuple[int, ...]]] = field(default_factory=list)
-    """Beginnings of other answers, with what they have lost; a heap."""
-    seen: set[tuple[int, ...]] = field(default_factory=set)
-    """Those that are or were in ``ways``."""
-    texts: set[str] = field(default_factory=set)
-    """What the answers in ``written`` say, without case."""
-    tries: int = 0
-    """How many ways were followed for alternatives."""
+    search: Search | None = None
+    """Where the answer goes, of a greedy one that is held to a schema."""
 
     @property
     def is_stopped(self) -> bool:
         """Whether nobody wants more of it."""
         return self.done or (self.stop is not None and self.stop.is_set())
 
-    def next(self, scores: Scores, place: int) -> list[int]:
-        """The next token by the scores at a place, and those that the guide has follow whatever the scores.
+    def begin(self) -> None:
+        """Make ready for the first token."""
+        if self.guide is not None and not self.temperature:
+            self.search = Search(self.guide, self.answer, self.most, self.alternatives)
 
-        Where the guide takes the answer back, ``answer`` is emptied and what is returned is all of it. Where there may
-        be a better way, none is returned and the answer is to be reviewed.
+    def next(self, scores: Scores, place: int) -> list[int]:
+        """The next token by the scores at a place, and those that follow whatever the scores.
+
+        Where an answer is taken back, ``answer`` is emptied and what is returned is all of it; see also
+        :meth:`sqlfocus.inference.search.Search.next`.
         """
-        if self.temperature:
-            assert self.random is not None
-            # The highest of scores with Gumbel noise is a draw from their softmax, of those alone that the guide takes.
-            drawn = scores.at(place) / self.temperature
-            likely = np.flatnonzero(drawn > drawn.max() - NEVER_DRAWN)
-            drawn[likely] += self.random.gumbel(size=len(likely))
-            token = int(drawn.argmax()) if self.guide is None else self.guide.choose(drawn)
-        elif self.guide is None or self.guide.take(scores.best[place]):
-            token = scores.best[place]
-        else:
-            row = scores.at(place)
-            token = self.guide.search(row)
-            self.lost += float(row[scores.best[place]] - row[token])
+        if self.search is not None:
+            return self.search.next(scores, place)
+        if not self.temperature:
+            return [scores.best[place]]
+        assert self.random is not None
+        # The highest of scores with Gumbel noise is a draw from their softmax, of those alone that the guide takes.
+        drawn = scores.at(place) / self.temperature
+        likely = np.flatnonzero(drawn > drawn.max() - NEVER_DRAWN)
+        drawn[likely] += self.random.gumbel(size=len(likely))
         if self.guide is None:
-            return [token]
-        forced = self.guide.forced()
-        tokens = [token, *forced]
+            return [int(drawn.argmax())]
+        tokens = [self.guide.choose(drawn), *self.guide.forced()]
         left = self.most - len(self.answer) - len(tokens)
         if self.guide.stuck or (left <= 0 and not self.guide.ended):
-            if self._may_return():
-                self.lost = math.inf
-                self.reviewing = True
-                return []
             self.answer.clear()
             return self.guide.rewind(self.most)
         ending = self.guide.close(left) if left <= CLOSING and not self.guide.ended else []
-        if ending and self._may_return():
-            self.lost = math.inf
-            self.reviewing = True
-            return []
-        self.forced.update(range(len(self.answer) + 1, len(self.answer) + len(tokens)))
-        if self._may_return():
-            doubts = self.guide.doubts(whole=self.guide.ended)
-            self.lost += DOUBT * (doubts - self.doubts)
-            self.doubts = doubts
-        if self.lost >= self.looked + PATIENCE and self._may_return() and not self.tries:
-            self.reviewing = True
-            if self.guide.ended:
-                self.ending = True
-                return []
         return tokens + ending
 
-    def _may_return(self) -> bool:
-        if self.guide is None or self.temperature:
-            return False
-        return self.returns < MOST_RETURNS if not self.tries else self._may_try()
+    @property
+    def written(self) -> list[Written]:
+        """The answers that are whole, where several are wanted; the greedy one first."""
+        return [] if self.search is None else self.search.written
 
-    def _may_try(self) -> bool:
-        return len(self.written) < self.alternatives and self.tries < TRIES * (self.alternatives - 1)
+    @property
+    def cut_short(self) -> bool:
+        """Whether the answer was ended for the model, which would have gone on."""
+        guide = self.guide if self.search is None else self.search.guide
+        return guide is not None and guide.cut_short
 
-    def look_for_another(self) -> bool:
-        """Whether this whole answer is to be followed by another; the next pass is then over it."""
-        if self.alternatives < 2 or self.guide is None or self.temperature or not self.guide.ended:
-            return False
-        self.reviewing = self.whole = True
-        return True
-
-    def another(self, scores: Scores, place: int) -> int | None:
-        """Take note of a whole answer, and begin the best way besides it.
-
-        The scores behind each of its tokens begin at ``place``. Returns how many tokens stay; None where enough was
-        written, or no way is left that is not hopeless.
-        """
-        assert self.guide is not None
-        rows = [scores.at(place + number) for number in range(len(self.answer))]
-        chosen = [number for number in range(len(self.answer)) if number not in self.forced]
-        probability = sum(_log_probability(rows[number], self.answer[number]) for number in chosen)
-        text = " ".join(self.guide.text.lower().split())
-        if text not in self.texts:
-            self.texts.add(text)
-            doubts = self.guide.doubts(whole=True)
-            self.written.append(Written(tuple(self.answer), probability, doubts))
-        self.reviewing = self.whole = False
-        if not self._may_try():
-            return None
-        del self.answer[-1:]  # what ends it
-        self._branch(scores, place, REACH, whole=True)
-        if not self.ways or self.ways[0][0] >= REACH:
-            return None
-        self.tries += 1
-        return self._follow(tuple(self.answer))
-
-    def review(self, scores: Scores, place: int) -> int:
-        """Go on from where least was lost; the scores behind each token of the answer begin at ``place``.
-
-        Each token's likeliest rivals begin other answers. Where one of these has lost less than this one, by the scores
-        of all that was refused on its way, it takes its place: the first tokens of a query decide what may follow, and
-        a model that is refused again and again mostly began badly. Returns how many tokens of the answer stay.
-        """
-        assert self.guide is not None
-        self.returns += 1
-        self.tries += bool(self.tries)
-        self.reviewing = False
-        lost = self._branch(scores, place, min(self.lost - MARGIN, HOPELESS), whole=self.ending)
-        self.ending = False
-        if not math.isinf(self.lost):
-            self.lost = lost
-        here = (self.lost, tuple(self.answer))
-        if self.ways and self.ways[0][0] < min(self.lost - MARGIN, HOPELESS):
-            kept = self._follow(here[1])
-            if not math.isinf(here[0]):
-                heapq.heappush(self.ways, here)
-            return kept
-        if math.isinf(self.lost):
-            self.returns = MOST_RETURNS  # it has to end where it is
-            self.tries = TRIES * self.alternatives
-        self._begin_with(here[1])
-        return len(self.answer)
-
-    def _branch(self, scores: Scores, place: int, most: float, *, whole: bool) -> float:
-        """Note the beginnings of other answers that leave this one and have lost less than ``most``.
-
-        Returns how much this one has lost.
-        """
-        assert self.guide is not None
-        guide, text, lost, doubts = self.guide.anew(), self.guide.text, 0.0, 0
-        for number, token in enumerate([*self.answer, self.guide.end] if whole else self.answer):
-            if number not in self.forced:
-                row = scores.at(place + number)
-                best = float(row.max())
-                for rival in guide.rivals(row, token, least=best + lost - most, text=text):
-                    way = (*self.answer[:number], rival)
-                    if way not in self.seen:
-                        self.seen.add(way)
-                        heapq.heappush(self.ways, (lost + best - float(row[rival]), way))
-                lost += best - float(row[token])
-            guide.add(token)
-            doubts, before = guide.doubts(whole=guide.ended), doubts
-            lost += DOUBT * (doubts - before)
-        return lost
-
-    def _follow(self, before: tuple[int, ...]) -> int:
-        """Go on with the beginning that has lost least; returns how many tokens it has in common with ``before``."""
-        self.lost, way = heapq.heappop(self.ways)
-        kept = next(
-            (n for n, (old, new) in enumerate(zip(before, way, strict=False)) if old != new),
-            min(len(before), len(way)),
-        )
-        self.forced = {number for number in self.forced if number < kept}
-        self._begin_with(way)
-        return kept
-
-    def _begin_with(self, way: tuple[int, ...]) -> None:
-        assert self.guide is not None
-        self.guide = self.guide.anew()
-        for token in way:
-            self.guide.add(token)
-        self.answer[:] = way
-        self.looked, self.doubts = self.lost, self.guide.doubts()
-
-
-def _log_probability(row: np.ndarray, token: int) -> float:
-    """Of a token, by the scores (V,) of all."""
-    highest = float(row.max())
-    return float(row[token]) - highest - math.log(float(np.exp(row - highest).sum()))
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether the next pass is over the whole answer."""
+        return self.search is not None and self.search.reviewing
 
 
 class Scheduler:
@@ -483,6 +305,7 @@ class Scheduler:
                     return
                 self._done(job, error)
                 continue
+            job.begin()
             job.slot = self._free.pop()
             job.waited = begun - job.asked
             self._active.append(job)
@@ -506,7 +329,7 @@ class Scheduler:
         cost = self.network.draft_cost * len(jobs)
         least = max(cost / (1 + cost), LEAST_LIKELY)
         for job in jobs:
-            if job.reviewing:  # the pass is over the answer from its first token on, as over a draft
+            if job.is_reviewed:  # the pass is over the answer from its first token on, as over a draft
                 job.held = len(job.tokens) - job.prefix - 1
                 job.pending = job.tokens[-1:]
         drafts = [self._guess(job, least) for job in jobs]
@@ -528,8 +351,8 @@ class Scheduler:
             try:
                 if job.read:
                     self._read(job, scores, place)
-                elif job.reviewing:
-                    self._go_back(job, scores, place)
+                elif job.search is not None and job.search.reviewing:
+                    self._go_on(job, job.search.review(scores, place))
                 else:
                     self._advance(job, guess, scores, place)
             except Exception as error:  # of this answer alone; the others go on
@@ -542,7 +365,7 @@ class Scheduler:
         """Tokens behind a job's pending ones, the scores of which are wanted too."""
         if job.read:
             return job.read[:-1]
-        return job.answer if job.reviewing else self._draft(job, least)
+        return job.answer if job.is_reviewed else self._draft(job, least)
 
     def _draft(self, job: Job, least: float) -> list[int]:
         most = min(LONGEST_DRAFT, job.most - len(job.answer) - 1)
@@ -564,33 +387,33 @@ class Scheduler:
                     right += 1
                 else:
                     unseen.append(token)
-            if job.reviewing:
+            if job.search is not None and (job.search.reviewing or job.search.left):
                 break
         self.drafted += len(guess)
         self.accepted += right
         if job.on_step is not None:
             job.on_step(job)
-        if over:
-            if not job.look_for_another():
+        computed = job.held + len(job.pending) + right
+        if over or (job.search is not None and job.search.left):
+            kept = job.search.another() if job.search is not None else None
+            if kept is None:
                 self._finish(job)
+            else:
+                self._go_on(job, min(kept, computed - len(job.tokens) + job.prefix))
             return
-        job.held += len(job.pending) + right
-        job.pending = unseen
+        job.held, job.pending = computed, unseen
 
     def _read(self, job: Job, scores: Scores, place: int) -> None:
         rows = (scores.at(place + number) for number in range(len(job.read)))
-        job.log_probability = sum(map(_log_probability, rows, job.read))
+        job.log_probability = sum(map(log_probability, rows, job.read))
         self._finish(job)
 
-    def _go_back(self, job: Job, scores: Scores, place: int) -> None:
-        """Let a job go on from where it is best, by the scores behind its answer's tokens, which begin at ``place``."""
-        kept = job.another(scores, place) if job.whole else job.review(scores, place)
-        if kept is None:
-            self._finish(job)
-            return
+    @staticmethod
+    def _go_on(job: Job, kept: int) -> None:
+        """Let a job go on with its answer, of which the network holds ``kept`` tokens."""
+        own = len(job.tokens) - job.prefix
         if not job.answer[kept:]:  # the last token once more, for the scores behind it
             kept = max(0, kept - 1)
-        own = len(job.tokens) - job.prefix
         job.held, job.pending = own + kept, job.answer[kept:]
         if not job.answer:
             job.held, job.pending = own - 1, job.tokens[-1:]

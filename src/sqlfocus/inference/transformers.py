@@ -127,7 +127,7 @@ class TransformersNetwork:
 
 
 class TorchScores:
-    """A :class:`sqlfocus.inference.scheduler.Scores` of logits (places, V)."""
+    """A :class:`sqlfocus.inference.search.Scores` of logits (places, V)."""
 
     def __init__(self, logits: torch.Tensor) -> None:
         self._logits = logits

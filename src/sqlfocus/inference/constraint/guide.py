@@ -102,6 +102,11 @@ class Guide:
     def text(self) -> str:
         return self._bytes.decode(errors="ignore")
 
+    @property
+    def in_quotes(self) -> bool:
+        """Whether the answer so far ends within a string or a quoted name."""
+        return _in_quotes(self.text)
+
     def choose(self, scores: np.ndarray) -> int:
         """The token of the highest score (V,) among those that may come next; it becomes part of the answer."""
         best = int(scores.argmax())
@@ -135,7 +140,7 @@ class Guide:
         doubts = self._constraint.doubts
         return len(doubts.of(_FENCE.sub("", self.text))) if whole else doubts.in_beginning(self.text)
 
-    def rivals(self, scores: np.ndarray, token: int, *, least: float, text: str) -> list[int]:
+    def rivals(self, scores: np.ndarray, token: int | None, *, least: float, text: str = "") -> list[int]:
         """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``.
 
         One that goes on as ``text`` does, the whole of the answer that ``token`` is of, is left out; in strings case
@@ -143,13 +148,13 @@ class Guide:
         """
         likely = np.flatnonzero(scores > least)
         goes_on = text[len(self.text) :]
-        fold = str if _in_quotes(self.text) else str.lower
+        fold = str if self.in_quotes else str.lower
         found: list[int] = []
         for other in likely[np.argsort(-scores[likely], kind="stable")][: RIVALS + 4]:
             if len(found) == RIVALS:
                 break
             said = self._constraint.vocabulary.tokens.decode_bytes([int(other)]).decode(errors="ignore")
-            if other == token or (said and fold(goes_on).startswith(fold(said))):
+            if other == token or (token is not None and said and fold(goes_on).startswith(fold(said))):
                 continue
             if self._allowed(int(other)) and self._may_follow(int(other)):
                 found.append(int(other))
