@@ -215,6 +215,8 @@ class Scheduler:
             if jobs:  # in their own order, in turn with those that others ask of other databases
                 database = tuple(jobs[0].tokens[: jobs[0].prefix])
                 self._waiting.setdefault(database, deque()).extend(jobs)
+                if jobs[0].read:  # one pass, for which an answer waits
+                    self._waiting.move_to_end(database, last=False)
                 self._changed.notify_all()
         left = list(jobs)
         try:
@@ -290,6 +292,8 @@ class Scheduler:
                 del self._waiting[database]
                 if queue:
                     self._waiting[database] = queue  # behind the others
+                    if job.read:
+                        self._waiting.move_to_end(database, last=False)
             if job.is_stopped:
                 self._done(job)
                 continue
