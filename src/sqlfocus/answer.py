@@ -81,7 +81,7 @@ class Trace:
     reason: str = ""
 
 
-EMPTY = 2.0
+EMPTY = 1.0
 """So much less, in logarithms of a probability, an answer is worth that finds nothing."""
 
 TEMPERATURE = 0.7

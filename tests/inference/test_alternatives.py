@@ -8,6 +8,7 @@ import torch
 from orders import prompts, schema
 from sqlfocus.inference.constraint.guide import Guide
 from sqlfocus.inference.engine import Weighing
+from sqlfocus.inference.local import READING
 from sqlfocus.inference.remote import RemoteEngine
 from sqlfocus.inference.search import DOUBT
 from sqlfocus.inference.transformers import TransformersEngine
@@ -113,7 +114,7 @@ def test_an_answer_weighs_what_its_sql_and_the_question_behind_it_do(model, monk
         reading = made._reading(one.text, QUESTION)
         doubts = made._constraint(database).doubts.of(one.text)
         expected = plain(model, tokens, [*made.tokenizer.ids(one.text), made.end])
-        expected += plain(model, reading.tokens, reading.read) - DOUBT * len(doubts)
+        expected += READING * plain(model, reading.tokens, reading.read) - DOUBT * len(doubts)
         differences.append(abs(one.score - expected))
     print(f"largest difference {max(differences):.2g}")
     assert len(found) > 1 and max(differences) < 0.01

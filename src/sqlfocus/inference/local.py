@@ -19,6 +19,9 @@ from sqlfocus.inference.search import DOUBT
 from sqlfocus.inference.tokenizer import Tokenizer
 from sqlfocus.schema.mschema import Database
 
+READING = 1.5
+"""What the question's probability behind an answer weighs over the answer's own."""
+
 UNLIKELY = 6.0
 """Of several answers those are left out whose logarithm of the probability is so much less than the highest."""
 
@@ -93,8 +96,8 @@ class LocalEngine:
     ) -> None:
         """See :class:`sqlfocus.inference.engine.Weighing`.
 
-        An answer's score is the logarithm of the probability that the model writes it, plus that of the question behind
-        the SQL: an answer that leaves a part of the question out does not let expect that part. Doubts count against it
+        An answer's score is the logarithm of the probability that the model writes it, plus :data:`READING` times that
+        of the question behind the SQL: an answer that leaves a part of the question out does not let expect that part. Doubts count against it
         as they do on the way. (A noisy channel, as in machine translation: Yee, Dauphin and Auli, 2019, arXiv
         1908.05731.)
         """
@@ -119,7 +122,7 @@ class LocalEngine:
                         tokens=len(one.tokens),
                         finished=True,
                         cut_short=False,
-                        score=one.log_probability + reading.log_probability - DOUBT * one.doubts,
+                        score=one.log_probability + READING * reading.log_probability - DOUBT * one.doubts,
                     )
                     for one, text, reading in zip(written, texts, read, strict=True)
                 ],

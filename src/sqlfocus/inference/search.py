@@ -28,7 +28,7 @@ HOPELESS = 8.0
 """Ways that have lost more are not taken in place of an answer that leads nowhere."""
 MOST_RETURNS = 8
 """So often an answer is looked through."""
-REACH = 4.0
+REACH = 6.0
 """Alternatives are looked for among the ways that have lost less."""
 TRIES = 2
 """For each alternative that is wanted so many ways are followed at most."""

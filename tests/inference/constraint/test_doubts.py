@@ -43,7 +43,8 @@ def doubts():
         "SELECT name FROM customer WHERE id IN (SELECT customer_id FROM orders)",
         "SELECT name FROM customer WHERE id NOT IN (SELECT customer_id FROM orders WHERE total > 3)",
         "SELECT name FROM customer WHERE age > (SELECT avg(age) FROM customer)",
-        "SELECT name FROM customer EXCEPT SELECT town FROM orders",
+        "SELECT name FROM customer UNION SELECT town FROM orders",
+        "SELECT id FROM customer EXCEPT SELECT customer_id FROM orders",
         "SELECT T1.name FROM customer AS T1, orders AS T2 WHERE T1.id = T2.customer_id",
         "SELECT name FROM customer, orders WHERE customer_id = customer.id",
         "SELECT name FROM customer NATURAL JOIN orders",
@@ -95,6 +96,10 @@ def test_what_is_meant_often_is_not_doubted(doubts, sql):
         ("SELECT name FROM customer ORDER BY count(*)", "an order by an aggregate, without GROUP BY"),
         ("SELECT name FROM customer GROUP BY name", "GROUP BY without an aggregate"),
         ("SELECT name FROM customer UNION SELECT name FROM customer", "two halves that are the same"),
+        (
+            "SELECT name FROM customer EXCEPT SELECT customer_id FROM orders",
+            "customer.name is set against orders.customer_id, and no key relates them",
+        ),
         (
             "SELECT 1 FROM customer AS T1 JOIN orders AS T2 ON T1.age = T2.total",
             "two tables are joined on columns that no key relates",

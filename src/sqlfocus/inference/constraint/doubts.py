@@ -90,8 +90,8 @@ class Doubts:
                 yield from _in_conditions(node)
             elif isinstance(node, exp.Select):
                 yield from _in_select(node)
-            elif isinstance(node, exp.SetOperation) and node.left == node.right:
-                yield "two halves that are the same"
+            elif isinstance(node, exp.SetOperation):
+                yield from self._in_set_operation(node)
 
     def _in_comparison(self, node: exp.Binary) -> Iterator[str]:
         left, right = node.left, node.right
@@ -142,6 +142,18 @@ class Doubts:
             return False
         # MySQL's usual collations take "oslo" for "Oslo".
         return self._values.misplaces(*column, value.this, spelling=self._dialect != "mysql")
+
+    def _in_set_operation(self, node: exp.SetOperation) -> Iterator[str]:
+        left, right = node.left, node.right
+        if left == right:
+            yield "two halves that are the same"
+        elif isinstance(node, exp.Except | exp.Intersect) and isinstance(left, exp.Select):
+            pairs = zip(left.expressions, right.expressions if isinstance(right, exp.Select) else (), strict=False)
+            for one, two in pairs:
+                if isinstance(one, exp.Column) and isinstance(two, exp.Column):
+                    column, other = self._column(one), self._column(two)
+                    if self._unrelated(column, other):
+                        yield f"{_named(column)} is set against {_named(other)}, and no key relates them"
 
     def _unrelated(self, column: Column | None, other: Column | None) -> bool:
         return bool(column and other and column != other and self._joins.doubtful(*column, *other))
