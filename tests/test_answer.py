@@ -130,7 +130,7 @@ def test_what_most_candidates_return_is_answered(shop, written, chosen):
         # What does not run is not chosen, and what finds nothing where another is not much less likely.
         ([("SELECT 9", -5.0), ("SELECT colour FROM item", -1.0)], "SELECT 9"),
         (
-            [("SELECT 9", -5.0), ("SELECT 1 WHERE 0", -4.0), ("SELECT count(*) FROM item WHERE id > 9", -3.5)],
+            [("SELECT 9", -5.0), ("SELECT 1 WHERE 0", -4.5), ("SELECT count(*) FROM item WHERE id > 9", -4.2)],
             "SELECT 9",
         ),
         ([("SELECT 9", -5.0), ("SELECT 1 WHERE 0", -2.0)], "SELECT 1 WHERE 0"),

@@ -97,9 +97,9 @@ class LocalEngine:
         """See :class:`sqlfocus.inference.engine.Weighing`.
 
         An answer's score is the logarithm of the probability that the model writes it, plus :data:`READING` times that
-        of the question behind the SQL: an answer that leaves a part of the question out does not let expect that part. Doubts count against it
-        as they do on the way. (A noisy channel, as in machine translation: Yee, Dauphin and Auli, 2019, arXiv
-        1908.05731.)
+        of the question behind the SQL: an answer that leaves a part of the question out does not let expect that part.
+        Doubts count against it as they do on the way. (A noisy channel, as in machine translation: Yee, Dauphin and
+        Auli, 2019, arXiv 1908.05731.)
         """
 
         def done(index: int, job: Job) -> None:
