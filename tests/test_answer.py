@@ -54,7 +54,7 @@ def test_questions_are_answered_in_their_order_and_one_fault_stops_no_other(shop
     def tell(place, written):
         done[place] = finish(f"question {place}", written[0].text, run=shop.run)
 
-    complete_all(engine, prompts, tell, max_new_tokens=256, questions=["q"] * 5, databases=[None] * 5)
+    complete_all(engine, prompts, tell, max_new_tokens=256, databases=[None] * 5)
     answers = [done[place] for place in range(5)]
     assert engine.prompts[0].user.endswith("question 0")
 
@@ -145,8 +145,8 @@ def test_of_weighed_answers_the_likeliest_that_runs_is_given(shop, written, chos
 class Weighed(Recorded):
     """Writes its texts for the one prompt, the last of them with the highest score."""
 
-    def alternatives(self, prompts, *, questions, databases, wanted, max_new_tokens=256, on_done, stop=None):
-        self.prompts, self.wanted, self.questions = prompts, wanted, questions
+    def alternatives(self, prompts, *, databases, wanted, max_new_tokens=256, on_done, stop=None):
+        self.prompts, self.wanted = prompts, wanted
         on_done(0, [Completion(text, 3, True, score=float(score)) for score, text in enumerate(self.texts)])
 
 
@@ -156,7 +156,7 @@ def test_candidates_of_an_engine_that_weighs_them_are_different_answers(shop):
     request = Request("Which?", "【DB_ID】 shop", run=shop.run, database=database)
     trace = answer_with_repair(engine, template_named("schema-first"), request, candidates=2)
     assert trace.answer.sql == "SELECT name FROM item"
-    assert (engine.wanted, engine.questions, len(trace.completions)) == (2, ["Which?"], 2)
+    assert (engine.wanted, engine.prompts[0].question, len(trace.completions)) == (2, "Which?", 2)
 
 
 class Retold(Recorded):

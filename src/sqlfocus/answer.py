@@ -128,7 +128,8 @@ def answer_with_repair(
         said = REPAIR.format(fault=reason, dialect=DIALECT_NAMES[request.dialect])
         again = prompt.followed_by(template.answer(first.sql or first.completion), said)
     else:
-        again = _prompt(template, replace(request, question=f"{request.question} ({request.hint})"))
+        hinted = _prompt(template, replace(request, question=f"{request.question} ({request.hint})"))
+        again = replace(hinted, question=request.question)
     second, more, longer = ask(again)
     taken = second if not second.fault and (first.fault or _finds(second)) else first
     return Trace(taken, (first, second), completions + more, seconds + longer, reason)
@@ -164,7 +165,6 @@ def _attempt(
     complete_all(
         *(engine, [prompt], done),
         max_new_tokens=max_new_tokens,
-        questions=[request.question],
         databases=[request.held_to],
         candidates=candidates,
         stop=stop,
@@ -194,7 +194,6 @@ def complete_all(
     tell: Callable[[int, Sequence[Completion]], None],
     *,
     max_new_tokens: int,
-    questions: Sequence[str],
     databases: Sequence[Database | None],
     candidates: int = 1,
     stop: threading.Event | None = None,
@@ -208,7 +207,6 @@ def complete_all(
     if candidates > 1 and isinstance(engine, Weighing) and len(held) == len(prompts):
         engine.alternatives(
             prompts,
-            questions=questions,
             databases=held,
             wanted=candidates,
             max_new_tokens=max_new_tokens,

@@ -40,7 +40,6 @@ def written(model):
         answers = found[size] = {}
         engine(model, batch_size=size).alternatives(
             asked,
-            questions=[QUESTION] * 2,
             databases=[database] * 2,
             wanted=3,
             max_new_tokens=40,
@@ -102,7 +101,6 @@ def test_an_answer_weighs_what_its_sql_and_the_question_behind_it_do(model, monk
     found = []
     made.alternatives(
         [prompt],
-        questions=[QUESTION],
         databases=[database],
         wanted=3,
         max_new_tokens=40,

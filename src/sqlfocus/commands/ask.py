@@ -9,7 +9,10 @@ from typing import Any
 ENGINE_HELP = "what runs the model: a GGUF file llama.cpp, where it is installed, else transformers (%(default)s)"
 
 VALUES_HELP = "sample values a column's schema line shows at most (as in the model's training, else 3)"
-CANDIDATES_HELP = "write so many answers, run them, and take the shortest of those that most agree with (%(default)s)"
+CANDIDATES_HELP = (
+    "write up to so many different answers, run them, and take the one that runs and fits the question best; of a "
+    "server's answers, the one that most agree with (%(default)s)"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

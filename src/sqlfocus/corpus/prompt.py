@@ -24,13 +24,14 @@ class Prompt:
     """A system message, if any, and a user message; then, in turn, what the assistant and the user went on to say.
 
     The first ``shared`` characters of ``user`` are those of all questions on the database in one template, and what
-    engines compute once.
+    engines compute once. ``question`` is the one that is asked, in its own words.
     """
 
     system: str | None
     user: str
     shared: int = 0
     turns: tuple[str, ...] = ()
+    question: str = ""
 
     def messages(self) -> list[dict[str, str]]:
         """The chat messages, in the form that tokenizers and OpenAI-compatible servers take."""
@@ -81,7 +82,8 @@ class SchemaFirst:
         if evidence.strip():
             parts.append(self.evidence + evidence.strip())
         parts.append(self.question + question.strip())
-        return Prompt(self.system.format(dialect=DIALECT_NAMES[dialect]), "\n".join(parts), len(parts[0]))
+        system = self.system.format(dialect=DIALECT_NAMES[dialect])
+        return Prompt(system, "\n".join(parts), len(parts[0]), question=question)
 
     def answer(self, sql: str) -> str:
         return sql.strip()
@@ -103,7 +105,7 @@ class XiYan:
             f"【用户问题】\n{question}\n\n【数据库schema】\n{schema}\n\n【参考信息】\n{evidence}\n\n"
             f"【用户问题】\n{question}\n\n```sql"
         )
-        return Prompt(self.system, user)
+        return Prompt(self.system, user, question=question)
 
     def answer(self, sql: str) -> str:
         return f"{sql.strip()}\n```"

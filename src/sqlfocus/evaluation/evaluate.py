@@ -154,7 +154,6 @@ def engine_predictor(
             ],
             lambda number, written: tell(places[number], written),
             max_new_tokens=max_new_tokens,
-            questions=[one.question for one in asked],
             databases=[held_to(one, schema, databases) if constrained else None for one, schema in pairs],
             candidates=candidates,
         )

@@ -96,7 +96,6 @@ class Weighing(Protocol):
         self,
         prompts: Sequence[Prompt],
         *,
-        questions: Sequence[str],
         databases: Sequence[Database],
         wanted: int,
         max_new_tokens: int = 256,
@@ -106,8 +105,6 @@ class Weighing(Protocol):
         """Write up to ``wanted`` different answers to each prompt, held to its database, with their ``score``.
 
         ``on_done`` is called with the place of each prompt and its answers, at least one, the greedy one first.
-        ``questions`` are those that the prompts ask, in their own words.
-
         Raises:
             TooLong, UserError: as :meth:`Engine.complete`.
         """

@@ -87,7 +87,6 @@ class LocalEngine:
         self,
         prompts: Sequence[Prompt],
         *,
-        questions: Sequence[str],
         databases: Sequence[Database],
         wanted: int,
         max_new_tokens: int = 256,
@@ -110,7 +109,7 @@ class LocalEngine:
             likeliest = max(one.log_probability for one in job.written)
             written = [one for one in job.written if one.log_probability > likeliest - UNLIKELY]
             texts = [self._text_of(one.tokens) for one in written]
-            read = [self._reading(text, questions[index]) for text in texts]
+            read = [self._reading(text, prompts[index].question) for text in texts]
             if len(read) > 1:
                 self.scheduler.run(read)
             on_done(
@@ -172,7 +171,7 @@ class LocalEngine:
             tokens,
             shared,
             min(most, self.network.context - len(tokens)),
-            guide=None if database is None else self._constraint(database).guide(),
+            guide=None if database is None else self._constraint(database).guide(prompt.question),
             names=None if database is None else self._names(database),
             stop=stop,
         )

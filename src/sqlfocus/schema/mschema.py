@@ -69,6 +69,10 @@ class Values(Protocol):
         """Whether a column's values are known, ``value`` is none of them, and yet it is in the database."""
         ...
 
+    def named(self, question: str) -> tuple[tuple[str, ...], ...]:
+        """Of each place where a question names a value, the words of the values that may be meant, folded."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Database:

@@ -14,12 +14,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlfocus.schema.words import STOP_WORDS, fold, stem, terms, tokens
+from sqlfocus.schema.words import STOP_WORDS, fold, folded_words, stem, terms, tokens
 
 LONGEST_VALUE = 60
 """Characters; longer values are not indexed."""
 MOST_FOUND = 6
 """Values shown of a question where nothing else is said."""
+MOST_NAMED = 20
+"""So many values are expected in an answer's SQL at most."""
 # Of a question so many characters are looked at, of a value so many words.
 _LONGEST_QUESTION = 2_000
 _MOST_TOKENS = 16
@@ -132,6 +134,21 @@ class ValueIndex:
         return bool(entries) and not any(
             place == number and (stored == value or not spelling) for place, stored in entries
         )
+
+    def named(self, question: str) -> tuple[tuple[str, ...], ...]:
+        """Of each place where a question names a value, the words of the values that may be meant, folded.
+
+        >>> index = ValueIndex({("", "country", "Name"): ["Kenya", "South Africa"], ("", "airport", "Code"): ["TOP"]})
+        >>> index.named("Is south africa at the top, or Kenya?")
+        (('south africa',), ('kenya',))
+        """
+        places: dict[str, list[str]] = {}
+        for found in self.find(question, most=MOST_NAMED):
+            # "the top ten" does not mean the airport TOP.
+            if found.value.isupper() and found.words.islower() and " " not in found.words:
+                continue
+            places.setdefault(found.words, []).append(folded_words(found.value))
+        return tuple(tuple(dict.fromkeys(words)) for words in places.values())
 
     def find(self, question: str, *, most: int = MOST_FOUND) -> list[Found]:
         """The values that ``question`` names, in its order, ``most`` at most.

@@ -73,6 +73,15 @@ def tokens(text: str) -> list[tuple[str, int, int]]:
     return [(stem(fold(found[0])), found.start(), found.end()) for found in _TOKEN.finditer(text)]
 
 
+def folded_words(text: str) -> str:
+    """The words of ``text`` as they can be compared, with single spaces between.
+
+    >>> folded_words("WHERE name = 'South  Africa'")
+    'where name south africa'
+    """
+    return " ".join(word for word, _, _ in tokens(text))
+
+
 def terms(text: str) -> list[str]:
     """What a search compares: the words in ``text``, names taken apart, and of Chinese each pair of characters.
 

@@ -141,3 +141,14 @@ def test_values_of_columns_known_in_part_say_nothing():
     doubts = Doubts(replace(parse_mschema(SCHEMA), values=index))
     assert doubts.of("SELECT id FROM orders WHERE town = 'Ann'") == []
     assert len(doubts.of("SELECT id FROM customer WHERE name = 'Oslo'")) == 1
+
+
+def test_a_value_that_the_question_names_is_expected():
+    index = ValueIndex({("", "orders", "town"): ["Oslo", "New York", "TOP"], ("", "customer", "name"): ["Ann"]})
+    doubts = Doubts(replace(parse_mschema(SCHEMA), values=index))
+    named = doubts.named("What did ann order for new york and Oslo, at the top?")
+    assert named == (("ann",), ("new york",), ("oslo",))
+    assert doubts.unnamed(named, "SELECT 1 FROM orders WHERE town IN ('New  York', 'oslo') AND name = 'Bo'") == 1
+    assert doubts.unnamed(named, "SELECT 1 FROM orders WHERE town LIKE '%new york%'") == 2
+    assert doubts.unnamed((), "SELECT 1") == 0
+    assert Doubts(parse_mschema(SCHEMA)).named("What did Ann order?") == ()

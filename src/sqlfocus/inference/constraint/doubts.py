@@ -8,7 +8,7 @@ its right ones 5 %, and of Spider's gold queries 1 %. Nothing is refused for it;
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import sqlglot
 from sqlglot import exp
@@ -17,6 +17,7 @@ from sqlfocus.inference.constraint.cursor import read_tokens
 from sqlfocus.inference.constraint.dialects import DIALECTS
 from sqlfocus.inference.constraint.joins import Column, JoinKeys
 from sqlfocus.schema.mschema import Database
+from sqlfocus.schema.words import folded_words
 from sqlfocus.sql import NOT_SQL
 
 _ON = re.compile(r"\bon\b", re.IGNORECASE)
@@ -52,6 +53,16 @@ class Doubts:
             for key in table.foreign_keys:
                 self._keys |= {(name, column.lower()) for column in key.columns}
                 self._keys |= {(key.referenced_table.lower(), column.lower()) for column in key.referenced_columns}
+
+    def named(self, question: str) -> tuple[tuple[str, ...], ...]:
+        """What :meth:`unnamed` takes of a question."""
+        return self._values.named(question) if self._values is not None else ()
+
+    @staticmethod
+    def unnamed(named: Sequence[Sequence[str]], sql: str) -> int:
+        """How many of the values that a question names a query does not."""
+        text = f" {folded_words(sql)} " if named else ""
+        return sum(not any(f" {words} " in text for words in values) for values in named)
 
     def in_beginning(self, text: str) -> int:
         """How many joins in a query's beginning follow no key."""

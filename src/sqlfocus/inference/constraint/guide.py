@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import llguidance
@@ -70,9 +70,9 @@ class Constraint:
         if self.start.is_error():
             raise ValueError(f"the grammar for {database.name} is refused: {self.start.get_error()}")
 
-    def guide(self) -> Guide:
-        """A guide for one answer."""
-        return Guide(self)
+    def guide(self, question: str = "") -> Guide:
+        """A guide for one answer to a question."""
+        return Guide(self, self.doubts.named(question) if question else ())
 
 
 class Guide:
@@ -85,8 +85,10 @@ class Guide:
         cut_short: the answer was ended for the model, which would have gone on.
     """
 
-    def __init__(self, constraint: Constraint) -> None:
+    def __init__(self, constraint: Constraint, named: Sequence[Sequence[str]] = ()) -> None:
+        """``named`` are the values that the question names (:meth:`Doubts.named`)."""
         self._constraint = constraint
+        self._named = named
         self._matcher = constraint.start.deep_copy()
         self._bytes = b""
         self.stuck = self.cut_short = False
@@ -129,7 +131,7 @@ class Guide:
 
     def anew(self) -> Guide:
         """A guide for another answer on the same schema."""
-        return Guide(self._constraint)
+        return Guide(self._constraint, self._named)
 
     def add(self, token: int) -> None:
         """Make a token part of the answer that was seen to be allowed there."""
@@ -138,7 +140,10 @@ class Guide:
     def doubts(self, *, whole: bool = False) -> int:
         """How much in the answer so far is hardly ever meant; of a ``whole`` one more is seen."""
         doubts = self._constraint.doubts
-        return len(doubts.of(_FENCE.sub("", self.text))) if whole else doubts.in_beginning(self.text)
+        if not whole:
+            return doubts.in_beginning(self.text)
+        sql = _FENCE.sub("", self.text)
+        return len(doubts.of(sql)) + doubts.unnamed(self._named, sql)
 
     def rivals(self, scores: np.ndarray, token: int | None, *, least: float, text: str = "") -> list[int]:
         """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``.
