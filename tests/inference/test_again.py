@@ -11,7 +11,7 @@ from orders import prompts, schema
 from sqlfocus.inference import search
 from sqlfocus.inference.chat import end_token
 from sqlfocus.inference.constraint.guide import Constraint, Vocabulary
-from sqlfocus.inference.search import MOST_RETURNS, Search
+from sqlfocus.inference.search import MOST_RETURNS, Search, Way
 from sqlfocus.inference.transformers import TransformersEngine
 from sqlfocus.inference.transformers_tokenizer import TransformersTokenizer
 from sqlfocus.models.loading import load_model
@@ -95,6 +95,19 @@ def test_an_answer_that_leads_nowhere_is_left_but_not_for_a_hopeless_way(tokeniz
         job.review(scores, 0)
         assert tokenizer.text(job.answer) == expected
     assert job._returns == MOST_RETURNS  # it is not looked through again
+
+
+@pytest.mark.parametrize(("lost", "given"), [(1.5, "SELECT area FROM country"), (0.5, "SELECT name FROM language")])
+def test_of_whole_answers_the_one_that_lost_least_is_given(tokenizer, lost, given):
+    search, _ = begun(tokenizer, "SELECT name FROM language", {})
+    end = search.guide.end
+    search._whole = Way(1.0, (*tokenizer.ids("SELECT area FROM country"), end))
+    search._lost = search._looked = lost
+    scores = np.zeros(1 + max(end, 49_152), np.float32)
+    scores[end] = 10
+    search.answer += search.next(Rows([scores]), 0)
+    assert (tokenizer.text(search.answer[:-1]), search.answer[-1]) == (given, end)
+    assert search.guide.text == given and search.guide.ended
 
 
 @pytest.mark.parametrize("drafts", [True, False])

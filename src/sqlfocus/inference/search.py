@@ -90,6 +90,8 @@ class Search:
         self._log_probability = 0.0
         self._returns = self._tries = 0
         self._forced: set[int] = set()  # the places of tokens that the grammar had come next
+        self._whole: Way | None = None  # of the answers that were whole and left, the one that had lost least
+        self._replaced = False  # the answer is not what the network was given
         self._ways: list[Way] = []  # a heap
         self._seen: set[tuple[int, ...]] = set()  # ways that are or were in it
         self._texts: set[str] = set()  # of the answers in ``written``, without case
@@ -118,7 +120,10 @@ class Search:
         if self.guide.stuck or (left <= 0 and not self.guide.ended):
             if self._leaves():
                 return []
+            if self._whole is not None:
+                return self._take_back(self._whole)
             self.answer.clear()
+            self._replaced = True
             return self.guide.rewind(self.most)
         ending = self.guide.close(left) if left <= CLOSING and not self.guide.ended else []
         if ending and self._leaves():
@@ -133,7 +138,16 @@ class Search:
                 if self.guide.ended:
                     self._ending = True
                     return []
+        if self.guide.ended and self._whole is not None and self._whole.lost < self._lost and not self._tries:
+            return self._take_back(self._whole)
         return tokens + ending
+
+    def _take_back(self, whole: Way) -> list[int]:
+        """Give an answer that was whole, in place of the one that was begun since."""
+        self._replaced = True
+        self._follow(whole)
+        self.answer.clear()
+        return list(whole.tokens)
 
     def _leaves(self) -> bool:
         """Whether an answer that leads nowhere is given up for another way."""
@@ -154,9 +168,12 @@ class Search:
         """
         self._returns += 1
         self.reviewing = False
+        ended = self._ending
         self._lost, probability, doubts = self._look_through(scores, place)
         before = tuple(self.answer)
         here = Way(self._lost, before, probability)
+        if ended and (self._whole is None or here.lost < self._whole.lost):
+            self._whole = Way(here.lost, (*before, self.guide.end), probability)
         if self._ways and self._ways[0].lost < min(self._lost - MARGIN, HOPELESS):
             kept = self._follow(heapq.heappop(self._ways))
             if not math.isinf(here.lost):
@@ -199,7 +216,8 @@ class Search:
         Returns how many of its tokens stay; None where enough is written, or no way is left.
         """
         self.left = False
-        if self.alternatives < 2:
+        replaced, self._replaced = self._replaced, False
+        if self.alternatives < 2 or (replaced and not self.guide.ended):
             return None
         if self.guide.ended and self.answer and self.answer[-1] == self.guide.end:
             text = self.guide.text.lower()
@@ -211,7 +229,7 @@ class Search:
             kept = self._follow(heapq.heappop(self._ways))
             if not self._is_known():
                 self._tries += 1
-                return kept
+                return 0 if replaced else kept
         return None
 
     def _may_try(self) -> bool:
