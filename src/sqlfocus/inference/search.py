@@ -197,7 +197,7 @@ class Search:
             if number not in self._forced:
                 row = scores.at(place + number)
                 best = float(row.max())
-                for rival in guide.rivals(row, token, least=best + lost - most, text=self.guide.text):
+                for rival in guide.rivals(row, token, least=best + lost - most):
                     log = log_probability(row, rival) if self.alternatives > 1 else 0.0
                     way = (*self.answer[:number], rival)
                     self._note(Way(lost + best - float(row[rival]), way, probability + log))

@@ -145,23 +145,14 @@ class Guide:
         sql = _FENCE.sub("", self.text)
         return len(doubts.of(sql)) + doubts.unnamed(self._named, sql)
 
-    def rivals(self, scores: np.ndarray, token: int | None, *, least: float, text: str = "") -> list[int]:
-        """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``.
-
-        One that goes on as ``text`` does, the whole of the answer that ``token`` is of, is left out; in strings case
-        counts.
-        """
+    def rivals(self, scores: np.ndarray, token: int | None, *, least: float) -> list[int]:
+        """The likeliest tokens besides ``token`` that may come next, whose scores (V,) are over ``least``."""
         likely = np.flatnonzero(scores > least)
-        goes_on = text[len(self.text) :]
-        fold = str if self.in_quotes else str.lower
         found: list[int] = []
         for other in likely[np.argsort(-scores[likely], kind="stable")][: RIVALS + 4]:
             if len(found) == RIVALS:
                 break
-            said = self._constraint.vocabulary.tokens.decode_bytes([int(other)]).decode(errors="ignore")
-            if other == token or (token is not None and said and fold(goes_on).startswith(fold(said))):
-                continue
-            if self._allowed(int(other)) and self._may_follow(int(other)):
+            if other != token and self._allowed(int(other)) and self._may_follow(int(other)):
                 found.append(int(other))
         return found
 
