@@ -98,7 +98,7 @@ def test_birds_rule_ignores_duplicates(folder, capsys):
         (["--databases", "databases", "--predictions", "no.jsonl"], "no.jsonl: no such file"),
         (
             ["--databases", "databases", "--predictions", "dev.jsonl"],
-            'dev.jsonl:1: the prediction has no text in "gold"',
+            'dev.jsonl:1: the prediction has no "gold"; name the file with the questions',
         ),
     ],
 )

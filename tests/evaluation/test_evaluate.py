@@ -215,11 +215,11 @@ def test_a_databases_questions_are_asked_in_mixed_order_and_each_gets_its_own_an
     asked = [Example(f"No. {number}.", "SELECT 1", db_id) for db_id in ("zoo", "bare") for number in range(8)]
     told = {}
     predict(asked, told.__setitem__)
-    assert {place: texts[0].splitlines()[-1] for place, texts in told.items()} == {
+    assert {place: texts[0].text.splitlines()[-1] for place, texts in told.items()} == {
         place: f"Question: {one.question}" for place, one in enumerate(asked)
     }
     order = [prompt.user for prompt in engine.prompts]
-    assert order != [told[place][0] for place in range(len(asked))]
+    assert order != [told[place][0].text for place in range(len(asked))]
     assert ["of zoo" in text for text in order] == [True] * 8 + [False] * 8
 
 

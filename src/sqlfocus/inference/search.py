@@ -93,6 +93,7 @@ class Search:
         self._whole: Way | None = None  # of the answers that were whole and left, the one that had lost least
         self._replaced = False  # the answer is not what the network was given
         self._ways: list[Way] = []  # a heap
+        self._aside: list[Way] = []  # ways to other answers, until there is one
         self._seen: set[tuple[int, ...]] = set()  # ways that are or were in it
         self._texts: set[str] = set()  # of the answers in ``written``, without case
 
@@ -110,9 +111,7 @@ class Search:
             row = scores.at(place)
             token = self.guide.search(row)
             self._lost += float(row[best] - row[token])
-        for way in rivals:
-            if way.tokens[-1] != token:
-                self._note(way)
+        self._aside += [way for way in rivals if way.tokens[-1] != token]
         if self.alternatives > 1:
             self._log_probability += log_probability(scores.at(place), token)
         tokens = [token, *self.guide.forced()]
@@ -225,6 +224,9 @@ class Search:
                 self._texts.add(text)
                 doubts = self.guide.doubts(whole=True)
                 self.written.append(Written(tuple(self.answer), self._log_probability, doubts))
+        for way in self._aside:
+            self._note(way)
+        self._aside.clear()
         while self._may_try() and self._ways and self._ways[0].lost < REACH:
             kept = self._follow(heapq.heappop(self._ways))
             if not self._is_known():
