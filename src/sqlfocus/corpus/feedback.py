@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import sqlglot
 from sqlglot import exp
 
 from sqlfocus.corpus.example import Example
@@ -22,7 +21,7 @@ from sqlfocus.execution.guard import check
 from sqlfocus.files import atomic_write, write_json_lines
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.text import read_schema_text
-from sqlfocus.sql import NOT_SQL
+from sqlfocus.sql import NOT_SQL, parse_one
 
 MOST_NOTES = 20
 
@@ -160,7 +159,7 @@ def _form(entry: Entry) -> str:
 def _sql_form(sql: str, dialect: str) -> str:
     """The SQL as sqlglot writes it, with names in small letters."""
     try:
-        tree = sqlglot.parse_one(sql, read=dialect)
+        tree = parse_one(sql, dialect)
         for name in tree.find_all(exp.Identifier):
             name.set("this", name.name.lower())
         return tree.sql(dialect)

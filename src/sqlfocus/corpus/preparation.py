@@ -15,15 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-import sqlglot
-
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.readers import Conversation
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_write, write_json_lines
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
-from sqlfocus.sql import NOT_SQL
+from sqlfocus.sql import NOT_SQL, parse_one
 
 Row: TypeAlias = Example | Conversation
 Number = TypeVar("Number", int, float)
@@ -251,7 +249,7 @@ def _compiles(connection: sqlite3.Connection, sql: str) -> bool:
 
 def _parses(example: Example) -> bool:
     try:
-        return sqlglot.parse_one(example.sql, read=example.dialect) is not None
+        return parse_one(example.sql, example.dialect) is not None
     except NOT_SQL:
         return False
 

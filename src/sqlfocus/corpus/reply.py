@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import sqlglot
-
-from sqlfocus.sql import NOT_SQL
+from sqlfocus.sql import NOT_SQL, parse
 
 _END_OF_TURN = re.compile(r"<\|[^|>]*\|>|</s>|<end_of_turn>")
 _THINKING = re.compile(r".*</think>", re.DOTALL)
@@ -103,6 +101,6 @@ def _without_tail(sql: str, dialect: str) -> str:
 
 def _parses(sql: str, dialect: str) -> bool:
     try:
-        return bool(sqlglot.parse(sql, read=dialect)[0])
+        return bool(parse(sql, dialect)[0])
     except NOT_SQL:
         return False

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
+
+from sqlfocus.sql import parse_one
 
 LEVELS = ("easy", "medium", "hard", "extra")
 _AGGREGATES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
@@ -31,7 +32,7 @@ def hardness(sql: str, *, dialect: str = "sqlite") -> str:
     Raises:
         sqlglot.errors.SqlglotError: the text is not SQL.
     """
-    tree = sqlglot.parse_one(sql, read=dialect)
+    tree = parse_one(sql, dialect)
     select, nestings = _first_select(tree)
     parts = _parts(select)
     nestings += sum(1 for _ in _compared_subqueries(select))

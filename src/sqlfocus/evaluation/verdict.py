@@ -24,10 +24,10 @@ from enum import Enum
 from itertools import pairwise
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
 from sqlfocus.execution.runner import Result
+from sqlfocus.sql import parse_one
 
 RULES = ("spider", "bird")
 RELATIVE_TOLERANCE = 1e-9
@@ -84,7 +84,7 @@ def orders_its_result(sql: str, *, dialect: str = "sqlite") -> bool:
     Raises:
         sqlglot.errors.SqlglotError: the text is not SQL.
     """
-    tree: exp.Expr | None = sqlglot.parse_one(sql, read=dialect)
+    tree: exp.Expr | None = parse_one(sql, dialect)
     while isinstance(tree, exp.Subquery) and not tree.args.get("order"):
         tree = tree.this
     return tree is not None and tree.args.get("order") is not None

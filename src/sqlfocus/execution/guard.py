@@ -23,7 +23,7 @@ from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlfocus.execution.functions import FUNCTIONS
 from sqlfocus.execution.names import bind, is_dual, tables_read, take_dual_away, write_in_as_subquery, written
 from sqlfocus.schema.mschema import Database
-from sqlfocus.sql import NOT_SQL
+from sqlfocus.sql import NOT_SQL, parse
 
 MAX_CHARACTERS = 20_000
 MAX_BRACKETS = 5
@@ -94,7 +94,7 @@ def check(sql: str, *, dialect: str = "sqlite", database: Database | None = None
     try:
         if reason := _text_refused(sql, dialect):
             return Permit(False, reason)
-        statements = [tree for tree in sqlglot.parse(sql, read=dialect) if tree and not isinstance(tree, exp.Semicolon)]
+        statements = [tree for tree in parse(sql, dialect) if tree and not isinstance(tree, exp.Semicolon)]
         if len(statements) != 1:
             return Permit(False, "one statement is allowed" if statements else "there is no SQL")
         tree = statements[0]

@@ -104,8 +104,9 @@ class Weighing(Protocol):
     ) -> None:
         """Write up to ``wanted`` different answers to each prompt, held to its database, with their ``score``.
 
-        ``on_done`` is called with the place of each prompt and its answers, at least one, the greedy one first; one that
-        was cut short is left out where there is another.
+        ``on_done`` is called with the place of each prompt and its answers, at least one, the greedy one first; one
+        that was cut short is left out where there is another.
+
         Raises:
             TooLong, UserError: as :meth:`Engine.complete`.
         """

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
 
 from sqlfocus.schema.drafts import DraftColumn, DraftTable
-from sqlfocus.sql import NOT_SQL
+from sqlfocus.sql import NOT_SQL, parse_one
 
 
 def view_columns(query: str, dialect: str, tables: Sequence[DraftTable]) -> list[DraftColumn]:
@@ -23,7 +22,7 @@ def view_columns(query: str, dialect: str, tables: Sequence[DraftTable]) -> list
     sources: dict[str, DraftTable] = {}
     columns: dict[str, object] = {}
     try:
-        tree = sqlglot.parse_one(query, read=dialect)
+        tree = parse_one(query, dialect)
         if not isinstance(tree, exp.Query):
             return []
         for used in tree.find_all(exp.Table):

@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from random import Random
 
-import sqlglot
 from sqlglot import exp
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.errors import UserError
+from sqlfocus.sql import parse_one
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 
@@ -27,7 +27,7 @@ def signature(sql: str, dialect: str = "sqlite") -> tuple[str, frozenset[str]]:
     >>> signature("SELECT a FROM t WHERE b > 1") == signature("SELECT a FROM t WHERE c > 1")
     False
     """
-    tree = sqlglot.parse_one(sql, dialect=dialect)
+    tree = parse_one(sql, dialect)
     tables = [table.name.lower() for table in tree.find_all(exp.Table)]
     columns: set[str] = set()
     for column in tree.find_all(exp.Column):

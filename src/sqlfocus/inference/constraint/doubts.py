@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-import sqlglot
 from sqlglot import exp
 
 from sqlfocus.inference.constraint.cursor import read_tokens
@@ -18,7 +17,7 @@ from sqlfocus.inference.constraint.dialects import DIALECTS
 from sqlfocus.inference.constraint.joins import Column, JoinKeys
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.words import folded_words
-from sqlfocus.sql import NOT_SQL
+from sqlfocus.sql import NOT_SQL, parse_one
 
 _ON = re.compile(r"\bon\b", re.IGNORECASE)
 _NUMBER = re.compile(r"INT|REAL|NUM|DEC|DOUB|FLOA")
@@ -75,7 +74,7 @@ class Doubts:
         joins = self._joins.doubts(read_tokens(sql, True, self._double_quoted_strings)) if _ON.search(sql) else 0
         found = ["two tables are joined on columns that no key relates"] * joins
         try:
-            tree = sqlglot.parse_one(sql, dialect=self._dialect)
+            tree = parse_one(sql, self._dialect)
             found += dict.fromkeys(self._found(tree.transform(self._string, copy=False)))
         except NOT_SQL:
             pass
