@@ -1,10 +1,11 @@
 """What each lever gave: EX from saved predictions, as the tables in docs/accuracy.md.
 
-    python benchmarks/ablation.py --data FILE [FILE …] --databases DIR [--write FILE] [--quick] [--json FILE]
+    python benchmarks/ablation.py [--spider DIR] [--write FILE] [--quick] [--json FILE]
 
 docs/predictions/ablation.json names the predictions, what they were made with, and what training and an answer took.
-Every SQL is run and compared with the gold query's result; two rows are compared question by question (Tango's
-interval). With --write the tables take their place in a Markdown file, between the lines that mark it.
+Every SQL is run and compared with the gold query's result, but on wta_1, which has no rows; two rows are compared
+question by question (Tango's interval). With --write the tables take their place in a Markdown file, between the lines
+that mark it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfocus.corpus.example import read_examples
+from sqlfocus.corpus.spider import read_spider
 from sqlfocus.evaluation.evaluate import evaluate
 from sqlfocus.evaluation.paired import pair
 from sqlfocus.evaluation.report import layout
@@ -26,7 +27,8 @@ from sqlfocus.evaluation.score import Score
 from sqlfocus.evaluation.verdict import Verdict
 from sqlfocus.files import atomic_write
 
-PREDICTIONS = Path(__file__).parents[1] / "docs" / "predictions"
+ROOT = Path(__file__).resolve().parents[1]
+PREDICTIONS = ROOT / "docs" / "predictions"
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 
 
@@ -49,12 +51,16 @@ def main() -> int:
     rows = [Row(**row) for row in json.loads(args.table.read_text(encoding="utf-8"))]
     if args.quick:
         rows = [row for row in rows if row.table == rows[0].table][:2]
+    if not (args.spider / "train_spider.json").is_file():
+        print(f"{args.spider}: no train_spider.json there; name Spider's folder with --spider. Nothing is scored.")
+        return 0
     print(f"Machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores.", file=sys.stderr)
-    questions = [one for path in args.data for one in read_examples(path)]
+    benchmark = read_spider(args.spider)
+    questions = [*benchmark.dev, *benchmark.train]
     right: dict[str, list[bool]] = {}
     for name in dict.fromkeys(name for row in rows for name in (row.predictions, row.against) if name):
         (saved,) = read_predictions(args.table.parent / f"{name}.jsonl", questions)
-        found = evaluate(saved.examples, args.databases, saved.predictor(), exclude=args.exclude_databases)
+        found = evaluate(saved.examples, args.spider / "database", saved.predictor(), exclude=["wta_1"])
         right[name] = [one.verdict is Verdict.RIGHT for one in found.predictions]
         print(f"{name}: {sum(right[name])}/{len(right[name])}", file=sys.stderr, flush=True)
     text = "\n\n".join(tables(rows, right))
@@ -69,9 +75,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="questions with their SQL, JSONL")
-    parser.add_argument("--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite")
-    parser.add_argument("--exclude_databases", nargs="+", default=["wta_1"], help="(%(default)s, which has no rows)")
+    parser.add_argument("--spider", type=Path, default=ROOT / "../shared/spider", help="Spider's folder")
     parser.add_argument("--table", type=Path, default=PREDICTIONS / "ablation.json", help="what is compared")
     parser.add_argument("--write", type=Path, metavar="FILE", help="Markdown file whose tables are to be replaced")
     parser.add_argument("--quick", action="store_true", help="two rows")
@@ -84,7 +88,7 @@ def tables(rows: list[Row], right: dict[str, list[bool]]) -> list[str]:
     found = []
     for title in dict.fromkeys(row.table for row in rows):
         lines = [line(row, right) for row in rows if row.table == title]
-        head = ["lever", "EX", "95 %", "right", "more than", "95 %", "training min", "ms an answer"]
+        head = ["lever", "EX", "95 %", "right", "gain", "95 %", "training min", "ms an answer"]
         found.append(f"### {title}\n\n{layout(head, lines, markdown=True)}")
     return found
 

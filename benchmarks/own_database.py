@@ -1,6 +1,6 @@
 """What does a user gain on her own database, without a single labelled question?
 
-    python benchmarks/own_database.py --model BASE [--tuned MODEL] --data FILE --databases DIR [--quick] [--json FILE]
+    python benchmarks/own_database.py [--model BASE] [--tuned MODEL] [--spider DIR] [--data FILE] [--quick]
 
 Each database of the questions is taken for a customer's: pairs are synthesized from it alone, a model is fine-tuned on
 them, and asked the questions on that database. Compared are a base, and with --tuned a merged model that was tuned on
@@ -26,12 +26,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlfocus.corpus.example import Example, read_examples, write_examples
+from sqlfocus.corpus.spider import read_spider
+from sqlfocus.demo.small_model import fetch_smollm2
 from sqlfocus.evaluation.evaluate import database_file
 from sqlfocus.evaluation.paired import Paired
 from sqlfocus.evaluation.report import layout
 from sqlfocus.files import atomic_write, read_json_lines
 from sqlfocus.models.named import max_values
 
+ROOT = Path(__file__).resolve().parents[1]
 TRAINING = (
     *("--num_train_epochs", "1", "--per_device_train_batch_size", "16", "--gradient_accumulation_steps", "1"),
     *("--lora_dropout", "0", "--lr_scheduler_type", "cosine", "--warmup_steps", "0.05", "--save_steps", "100000"),
@@ -53,7 +56,10 @@ class Answers:
 
 def main() -> int:
     args = parse()
-    examples = read_examples(args.data)
+    if not (args.spider / "train_spider.json").is_file():
+        print(f"{args.spider}: no train_spider.json there; name Spider's folder with --spider. Nothing is measured.")
+        return 0
+    examples = read_examples(args.data) if args.data else read_spider(args.spider).dev
     names = list(dict.fromkeys(one.db_id for one in examples if one.db_id not in args.exclude_databases))
     if args.only:
         names = [name for name in names if name in args.only]
@@ -82,10 +88,10 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="base model: hub name, folder or GGUF file")
+    parser.add_argument("--model", help="base model: hub name, folder or GGUF file (default: SmolLM2-135M-Instruct)")
     parser.add_argument("--tuned", help="a merged model that was tuned on other databases")
-    parser.add_argument("--data", type=Path, required=True, help="questions with their SQL, JSONL")
-    parser.add_argument("--databases", type=Path, required=True, help="folder with <db_id>/<db_id>.sqlite")
+    parser.add_argument("--spider", type=Path, default=ROOT / "../shared/spider", help="Spider's folder")
+    parser.add_argument("--data", type=Path, help="questions with their SQL, JSONL (default: Spider's dev)")
     parser.add_argument("--exclude_databases", nargs="+", default=["wta_1"], help="(%(default)s, which has no rows)")
     parser.add_argument("--only", nargs="+", help="these databases only")
     parser.add_argument("--pairs", type=int, default=1000, help="synthesized from each database (%(default)s)")
@@ -99,6 +105,8 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if args.quick:
         args.pairs = min(args.pairs, 200)
+    args.databases = args.spider / "database"
+    args.model = args.model or str(fetch_smollm2())
     if args.max_values is None:
         args.max_values = max_values(args.tuned) if args.tuned else 3
     return args
