@@ -73,7 +73,7 @@ def main() -> int:
     )
     found: dict[str, dict[str, Answers]] = {}
     for name in names:
-        asked = [one for one in examples if one.db_id == name]
+        asked = [one for one in examples if one.db_id == name][: 12 if args.quick else None]
         found[name] = on_database(args, name, asked, starts)
         print(
             ", ".join(f"{model} {answers.ex:.3f}" for model, answers in found[name].items()) + f"   {name}", flush=True
@@ -100,7 +100,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lora_rank", default="32", help="(%(default)s)")
     parser.add_argument("--max_values", type=int, help="sample values a column; default: as the tuned model's, else 3")
     parser.add_argument("--output", type=Path, default=Path("output/own-database"), help="(%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one database, 200 pairs")
+    parser.add_argument("--quick", action="store_true", help="12 questions on one database, 200 pairs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
     if args.quick:
