@@ -113,7 +113,7 @@ def test_of_whole_answers_the_one_that_lost_least_is_given(tokenizer, lost, give
 @pytest.mark.parametrize("drafts", [True, False])
 def test_answers_that_go_back_are_valid_and_the_same_in_any_batch(drafts, model, monkeypatch):
     database = read_schema_text(schema(), dialect="sqlite")
-    asked = prompts(schema())
+    asked = prompts(schema())[:3]
     found = []
     for size in (1, 4):
         engine = TransformersEngine(*model, name="small", batch_size=size, drafts=drafts)
