@@ -58,4 +58,4 @@ print(before, pages())
     environment = os.environ | SETTINGS
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     before, after = map(int, found.stdout.split())
-    assert after < before / 4
+    assert after < before / 2
