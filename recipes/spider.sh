@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fine-tune a model on Spider and measure it on dev, both with one greedy answer and with five weighed ones:
+# Fine-tune a model on Spider and measure it on dev: one greedy answer, then five weighed ones with one repair.
 #
 #   sh recipes/qwen2.5-coder-0.5b-spider.sh MODEL SPIDER [WORK]
 #
@@ -28,10 +28,12 @@ if ! ls "$work"/save-model/*/adapter_config.json >/dev/null 2>&1; then
         --per_device_train_batch_size 32 --gradient_accumulation_steps 1 --prefixes_per_step 2 \
         --row_length 8192 --max_seq_length 8192 --save_steps 100 $resume
 fi
+repair=
 for candidates in 1 5; do
     if [ ! -f "$work/dev-$candidates.jsonl" ]; then
         "$PYTHON" -m sqlfocus evaluate --model "$work"/save-model/* --data "$work/data/dev_data.jsonl" \
             --databases "$spider/database" --exclude_databases wta_1 --max_new_tokens 128 --batch_size 32 \
-            --candidates "$candidates" --output "$work/dev-$candidates.jsonl"
+            --candidates "$candidates" $repair --output "$work/dev-$candidates.jsonl"
     fi
+    repair=--repair
 done

@@ -45,7 +45,8 @@ class Known:
 
     def with_values(self, values: ValueIndex | None) -> Known:
         """The same with other values."""
-        return replace(self, values=values, held_to=replace(self.database, values=values))
+        held_to = None if values is None else replace(self.database, values=values)
+        return replace(self, values=values, held_to=held_to)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A small model says such things often: on databases that it had not seen 47 % of SmolLM2-135M's wrong answers had one, of
 its right ones 5 %, and of Spider's gold queries 1 %. Nothing is refused for it; it counts against an answer
-(:mod:`sqlfocus.inference.scheduler`).
+(:mod:`sqlfocus.inference.search`).
 """
 
 from __future__ import annotations
