@@ -49,6 +49,18 @@ def test_spider_to_data_with_a_summary(tmp_path, capsys):
     assert len(read_examples(tmp_path / "data" / "train_data.jsonl")) == 3
 
 
+def test_the_style_is_a_benchmark_s_unless_it_is_to_be_kept(tmp_path, capsys):
+    source = make_spider(tmp_path / "spider") / "train_spider.json"
+    rows = json.loads(source.read_text())
+    rows[0]["query"] = "SELECT COUNT(*) FROM Singer AS T1"
+    source.write_text(json.dumps(rows))
+    written = []
+    for style in ((), ("--style", "kept")):
+        call(capsys, "spider", "--source", source.parent, "--output", tmp_path / "data", "--force", *style)
+        written.append(read_examples(tmp_path / "data" / "train_data.jsonl")[0].sql)
+    assert written == ["SELECT count(*) FROM singer", rows[0]["query"]]
+
+
 def test_bird_keeps_the_evidence(tmp_path, capsys):
     make_bird(tmp_path / "bird", nested=True)
     status, out, _ = call(capsys, "bird", "--source", tmp_path / "bird", "--output", tmp_path / "data")

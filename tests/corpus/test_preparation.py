@@ -102,6 +102,27 @@ def test_a_schema_text_that_is_there_serves_a_database_that_cannot_be_read(tmp_p
     assert prepared.schemas == {}  # and is not written
 
 
+def test_training_sql_is_written_in_one_style_and_what_is_measured_on_stays(tmp_path):
+    make_database(tmp_path / "music.sqlite")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "odd.txt").write_text("no schema that can be read\n")
+    rows = {
+        "train": [
+            Example("Who?", "SELECT T1.NAME FROM Singer AS T1", "music"),
+            Example("And?", "WITH a AS (SELECT 1) SELECT * FROM a", "music"),
+            Conversation("", "Who?", "SELECT NAME FROM Singer"),
+            Example("Odd?", "SELECT NAME FROM Singer", "odd"),
+        ],
+        "dev": [Example("Who?", "SELECT T1.NAME FROM Singer AS T1", "music")],
+    }
+    prepared = prepare(rows, tmp_path, files={"music": tmp_path / "music.sqlite"}, tables={}, house_style=True)
+    assert prepared.rows == {
+        "train": [Example("Who?", "SELECT name FROM singer", "music"), *rows["train"][1:]],
+        "dev": rows["dev"],
+    }
+    assert prepared.notes == ["3 of 4 training rows keep the style of their SQL"]
+
+
 def test_conversations_need_no_schema(tmp_path):
     rows = [Conversation("s", "u", "SELECT 1"), Conversation("s", "u", "select 1;"), Conversation("t", "u", "SELECT 1")]
     prepared = prepare({"train": rows, "dev": []}, tmp_path, files={}, tables={})

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from orders import prompts, schema
+from sqlfocus.inference import search
 from sqlfocus.inference.constraint.guide import Guide
 from sqlfocus.inference.engine import Weighing
 from sqlfocus.inference.local import READING
@@ -95,7 +96,9 @@ def test_the_first_of_them_is_the_greedy_answer(model, written):
     assert whole and all(greedy[place].text == written[1][place][0].text for place in whole)
 
 
-def test_an_answer_weighs_what_its_sql_and_the_question_behind_it_do(model, monkeypatch):
+@pytest.mark.parametrize("patience", [search.PATIENCE, 0.0], ids=["patient", "looked through at once"])
+def test_an_answer_weighs_what_its_sql_and_the_question_behind_it_do(model, monkeypatch, patience):
+    monkeypatch.setattr(search, "PATIENCE", patience)
     monkeypatch.setattr(Guide, "forced", lambda self: [])  # tokens that are forced would weigh nothing
     made = engine(model)
     database = read_schema_text(schema(), dialect="sqlite")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Measure = Callable[[Prompt, str], int]
 
+STYLES = ("house", "kept")
 TRAINING_LENGTH = 1024  # the default of finetune's --max_seq_length
 
 
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="N",
             default=MAX_VALUES,
             help="sample values a column at most in the schema texts (default: %(default)s; 0: none)",
+        )
+        kind.add_argument(
+            "--style",
+            choices=STYLES,
+            default="kept" if kind is jsonl else "house",
+            help="how SQL to train on is written: in this project's one style where SQLite is proven to do the same, "
+            "or kept as it is (default: %(default)s)",
         )
         kind.add_argument("--tokenizer", help="count tokens with this model's tokenizer, in place of characters")
     spider.add_argument(
@@ -140,6 +148,7 @@ def _benchmark(args: argparse.Namespace, found: Benchmark) -> Prepared:
         files=found.files,
         tables=found.tables,
         max_values=args.max_values,
+        house_style=args.style == "house",
         force=args.force,
     )
     for part, count in found.empty.items():
@@ -170,6 +179,7 @@ def _jsonl(args: argparse.Namespace) -> Prepared:
         files=files,
         tables={},
         max_values=args.max_values,
+        house_style=args.style == "house",
         force=args.force,
     )
 

@@ -10,17 +10,19 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.readers import Conversation
+from sqlfocus.corpus.style import rewritten
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_write, write_json_lines
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
+from sqlfocus.schema.text import read_schema_text
 from sqlfocus.sql import NOT_SQL, parse_one
 
 Row: TypeAlias = Example | Conversation
@@ -85,12 +87,14 @@ def prepare(
     files: Mapping[str, Path],
     tables: Mapping[str, Database],
     max_values: int | None = None,
+    house_style: bool = False,
     force: bool = False,
 ) -> Prepared:
     """Choose the rows to keep and make the schema texts of the databases that they ask.
 
     The texts have ``max_values`` sample values a column at most (:func:`~sqlfocus.schema.database.read_database`). SQL
-    gets even spacing (:func:`even_spacing`), so that a model learns one form, and the shorter one.
+    gets even spacing (:func:`even_spacing`), so that a model learns one form, and the shorter one. With
+    ``house_style``, what is in ``train`` is rewritten to one style (:func:`~sqlfocus.corpus.style.rewritten`).
 
     Left out are rows that say the same as one before them (in ``train`` only: a benchmark's questions are counted as
     they are published), rows whose SQL its database refuses or, without a database, cannot be parsed, and rows for
@@ -120,6 +124,8 @@ def prepare(
                     even = replace(row, sql=even_spacing(row.sql)) if isinstance(row, Example) else row
                     prepared.rows[part].append(even)
                 seen.add(same)
+    if house_style:
+        _rewrite(prepared)
     if not prepared.rows["train"]:
         reasons = "; ".join(f"{reason}: {count}" for reason, count in prepared.left_out["train"].items())
         raise UserError(
@@ -127,6 +133,25 @@ def prepare(
             f"or the schema text in {folder / 'schemas'}"
         )
     return prepared
+
+
+def _rewrite(prepared: Prepared) -> None:
+    """Write the SQL of the training rows in house style."""
+    rows = prepared.rows["train"]
+    by_database: dict[str, list[tuple[int, Example]]] = {}
+    for place, row in enumerate(rows):
+        if isinstance(row, Example) and row.dialect == "sqlite":
+            by_database.setdefault(row.db_id, []).append((place, row))
+    changed = 0
+    for db_id, placed in by_database.items():
+        with suppress(UserError):  # a schema text of the user's own, which is no M-Schema
+            database = read_schema_text(prepared.schema(db_id), dialect="sqlite")
+            for (place, row), sql in zip(placed, rewritten([row.sql for _, row in placed], database), strict=True):
+                if sql is not None:
+                    rows[place] = replace(row, sql=sql)
+                    changed += 1
+    if changed < len(rows):
+        prepared.notes.append(f"{len(rows) - changed} of {len(rows)} training rows keep the style of their SQL")
 
 
 def split(rows: Sequence[Row], dev_share: float) -> dict[str, list[Row]]:

@@ -172,6 +172,8 @@ class Search:
         before = tuple(self.answer)
         here = Way(self._lost, before, probability)
         if ended and (self._whole is None or here.lost < self._whole.lost):
+            if self.alternatives > 1:
+                probability += log_probability(scores.at(place + len(before)), self.guide.end)
             self._whole = Way(here.lost, (*before, self.guide.end), probability)
         if self._ways and self._ways[0].lost < min(self._lost - MARGIN, HOPELESS):
             kept = self._follow(heapq.heappop(self._ways))

@@ -41,6 +41,8 @@ def split_identifier(identifier: str) -> list[str]:
 
     >>> split_identifier("OrderItems"), split_identifier("cust_nm"), split_identifier("StuID")
     (['order', 'items'], ['customer', 'name'], ['student', 'id'])
+    >>> split_identifier("no_of_loans"), split_identifier("order_no")
+    (['number', 'of', 'loans'], ['order', 'number'])
     """
     if has_chinese(identifier):
         return [part for part in re.split(r"[_\s\-]+", identifier) if part]
@@ -62,6 +64,8 @@ def split_identifier(identifier: str) -> list[str]:
         words[0] = "payment"
     if len(words) > 1 and words[-1] == "no":
         words[-1] = "number"
+    if words[:2] == ["no", "of"]:
+        words[0] = "number"
     return words
 
 
