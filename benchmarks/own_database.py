@@ -69,7 +69,8 @@ def main() -> int:
     print(
         f"Machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores. Compared: "
         + ", ".join(f"{name} ({path})" for name, path in starts.items())
-        + f", before and after {args.pairs} pairs of each database. Training: {' '.join(training(args))}\n"
+        + f", before and after {args.pairs} pairs of each database. Training: {' '.join(training(args, 'base'))}; "
+        f"of the tuned model at {args.tuned_learning_rate}\n"
     )
     found: dict[str, dict[str, Answers]] = {}
     for name in names:
@@ -96,7 +97,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", help="these databases only")
     parser.add_argument("--pairs", type=int, default=1000, help="synthesized from each database (%(default)s)")
     parser.add_argument("--languages", nargs="+", default=["en"], help="of the synthesized questions (%(default)s)")
-    parser.add_argument("--learning_rate", default="1e-3", help="(%(default)s)")
+    parser.add_argument("--learning_rate", default="1e-3", help="of the base (%(default)s)")
+    parser.add_argument("--tuned_learning_rate", default="3e-4", help="of the tuned model (%(default)s)")
     parser.add_argument("--lora_rank", default="32", help="(%(default)s)")
     parser.add_argument("--max_values", type=int, help="sample values a column; default: as the tuned model's, else 3")
     parser.add_argument("--output", type=Path, default=Path("output/own-database"), help="(%(default)s)")
@@ -112,9 +114,10 @@ def parse() -> argparse.Namespace:
     return args
 
 
-def training(args: argparse.Namespace) -> list[str]:
+def training(args: argparse.Namespace, start: str) -> list[str]:
     rank = int(args.lora_rank)
-    own = ["--learning_rate", args.learning_rate, "--lora_rank", str(rank), "--lora_alpha", str(2 * rank)]
+    rate = args.learning_rate if start == "base" else args.tuned_learning_rate
+    own = ["--learning_rate", rate, "--lora_rank", str(rank), "--lora_alpha", str(2 * rank)]
     return [*TRAINING, *own]
 
 
@@ -146,7 +149,7 @@ def on_database(
         if not note.exists():
             begun = time.monotonic()
             own = ["--model_name", model, "--train_file", str(pairs), "--save_dir", str(tuned)]
-            run("finetune", *own, "--output_dir", str(folder / f"{start}-run"), *training(args), folder=folder)
+            run("finetune", *own, "--output_dir", str(folder / f"{start}-run"), *training(args, start), folder=folder)
             note.write_text(f"{time.monotonic() - begun:.1f}")
         (adapter,) = tuned.iterdir()
         found[f"{start}, own"] = answers(args, folder, f"{start}-own", str(adapter), float(note.read_text()))
