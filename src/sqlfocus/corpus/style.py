@@ -42,7 +42,7 @@ def rewritten(sqls: Sequence[str], database: Database) -> list[str | None]:
             with suppress(sqlite3.Error):  # sqlite_sequence and the like are there, or cannot be
                 connection.execute(f"CREATE TABLE {_quoted(table.name)} ({columns})")
         for sql in sqls:
-            same = in_house_style(sql, database, keys_first=False)
+            same = in_house_style(sql, database, same_order=True)
             proven = same is not None and _program(connection, same) == _program(connection, sql) != []
             found.append(in_house_style(sql, database) if proven else None)
     return found
@@ -60,27 +60,28 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def in_house_style(sql: str, database: Database, *, keys_first: bool = True) -> str | None:
+def in_house_style(sql: str, database: Database, *, same_order: bool = False) -> str | None:
     """A query that means the same, in the style of this project; None where it cannot be told what it means.
 
     Tables and columns are spelled as in the schema; a query on one table names columns bare, one with joins names each
     with its whole table name, and a table that is joined twice is called ``name_2`` then. Functions are in small
-    letters, texts in single quotes; unequal is ``!=``; ASC, INNER and
-    OUTER, which say nothing, are left out. With ``keys_first``,
-    a join's condition is the foreign key as the schema text has it.
+    letters, texts in single quotes; unequal is ``!=``; ASC, INNER and OUTER, which say nothing, are left out.
+
+    Unless all is to stay in the ``same_order``, FROM begins with the table of what is selected first, joins go outward
+    from it, and a join's condition is the foreign key as the schema text has it.
 
     >>> from sqlfocus.schema.text import read_schema_text
     >>> shop = "# Table: orders\\n[\\n(id:INT),\\n(Town_id:INT)\\n]\\n# Table: Town\\n[\\n(id:INT),\\n(name:TEXT)\\n]"
     >>> shop += "\\n【Foreign keys】\\norders.Town_id=Town.id"
-    >>> sql = 'SELECT COUNT(*) FROM Town as t1 JOIN Orders as t2 ON t1.ID = t2.town_id WHERE t1.name <> "Oslo"'
+    >>> sql = 'SELECT COUNT(t2.id) FROM Town as t1 JOIN Orders as t2 ON t1.ID = t2.town_id WHERE t1.name <> "Oslo"'
     >>> in_house_style(sql, read_schema_text(shop, dialect="sqlite"))
-    "SELECT count(*) FROM Town JOIN orders ON orders.Town_id = Town.id WHERE Town.name != 'Oslo'"
+    "SELECT count(orders.id) FROM orders JOIN Town ON orders.Town_id = Town.id WHERE Town.name != 'Oslo'"
     """
     try:
         tree = parse_one(sql, database.dialect)
         if not isinstance(tree, exp.Query) or tree.find(exp.With) is not None:
             return None
-        _Style(database, keys_first).query(tree, ())
+        _Style(database, same_order).query(tree, ())
         return str(_writer(database.dialect).generate(tree))
     except NOT_SQL:
         return None
@@ -114,15 +115,15 @@ class _Scope:
 class _Style:
     """Changes a query's tree."""
 
-    def __init__(self, database: Database, keys_first: bool) -> None:
+    def __init__(self, database: Database, same_order: bool) -> None:
         self.dialect = database.dialect
+        self.same_order = same_order
         self.tables = {table.name.lower(): table for table in database.tables}
         self.keys = {
             (table.name.lower(), column.lower(), key.referenced_table.lower(), referenced.lower())
             for table in database.tables
             for key in table.foreign_keys
             for column, referenced in zip(key.columns, key.referenced_columns, strict=True)
-            if keys_first
         }
 
     def query(self, query: exp.Expr, outer: tuple[_Scope, ...]) -> None:
@@ -140,8 +141,11 @@ class _Style:
         for join in query.args.get("joins") or ():
             if join.kind in ("INNER", "OUTER"):
                 join.set("kind", None)  # JOIN alone, or LEFT JOIN, means the same
-            for equal in join.find_all(exp.EQ):
-                self._key_first(equal, scopes[0])
+        if not self.same_order:
+            _outward(query, scopes[0])
+            for join in query.args.get("joins") or ():
+                for equal in join.find_all(exp.EQ):
+                    self._key_first(equal, scopes[0])
         if len(scopes[0].sources) == 1:
             for column in _own(query, exp.Column):
                 if scopes[0].calls(column.table):
@@ -224,6 +228,44 @@ class _Style:
 
     def _identifier(self, name: str) -> exp.Identifier:
         return exp.Identifier(this=name, quoted=quoted(name, self.dialect) != name)
+
+
+def _outward(select: exp.Select, scope: _Scope) -> None:
+    """Have FROM begin with the table of what is selected first, and each join follow one that it hangs on.
+
+    Inner joins may stand in any order; where one is of another kind, or all columns are selected as they come, nothing
+    changes.
+    """
+    joins = select.args.get("joins") or []
+    plain = all({name for name, value in join.args.items() if value} == {"this", "on"} for join in joins)
+    every = any(isinstance(one, exp.Star) for one in select.expressions)
+    first = next((column for one in select.expressions for column in one.find_all(exp.Column)), None)
+    if not joins or not plain or every or first is None or not scope.calls(first.table):
+        return
+    start = select.args["from_"]
+    left = {node.alias_or_name.lower(): node for node in (start.this, *(join.this for join in joins))}
+    ons = [join.args["on"] for join in joins]
+    conditions = [one for on in ons for one in (on.flatten() if isinstance(on, exp.And) else [on])]
+    needs = [{column.table.lower() for column in one.find_all(exp.Column)} for one in conditions]
+    if any(not need <= set(left) for need in needs):
+        return
+    begin = left.pop(first.table.lower())
+    there = {first.table.lower()}
+    made: list[exp.Join] = []
+    used: set[int] = set()
+    while left:
+        for name in left:
+            hangs = [n for n, need in enumerate(needs) if n not in used and name in need and need <= there | {name}]
+            if hangs:
+                break
+        else:
+            return
+        used.update(hangs)
+        there.add(name)
+        made.append(exp.Join(this=left.pop(name), on=exp.and_(*(conditions[n] for n in hangs), copy=False)))
+    if len(used) == len(conditions):
+        start.set("this", begin)
+        select.set("joins", made)
 
 
 def _own(query: exp.Expr, kind: type[exp.Expr]) -> Iterator[Any]:
