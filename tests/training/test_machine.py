@@ -51,9 +51,10 @@ def pages():
         torch.ones(2**24)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-before = pages()
+# The least of a few times: a system that is short of memory takes pages away and has them fetched once more.
+before = min(pages() for _ in range(3))
 assert keep_freed_memory()
-print(before, pages())
+print(before, min(pages() for _ in range(3)))
 """
     environment = os.environ | SETTINGS
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
