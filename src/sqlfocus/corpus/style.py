@@ -30,7 +30,8 @@ class _Unclear(LookupError):
 def rewritten(sqls: Sequence[str], database: Database) -> list[str | None]:
     """Queries in house style (:func:`in_house_style`), each where it is proven to mean the same, else None.
 
-    SQLite makes the same program of both, on empty tables of the database's names and types; only then it is taken.
+    SQLite makes the same program of both, on empty tables of the database's names and types; only then it is taken, and
+    joins and what they compare are put in order.
     Queries in another dialect, for which nothing proves it, are not rewritten.
     """
     if database.dialect != "sqlite":
