@@ -69,8 +69,8 @@ def main() -> int:
     print(
         f"Machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores. Compared: "
         + ", ".join(f"{name} ({path})" for name, path in starts.items())
-        + f", before and after {args.pairs} pairs of each database. Training: {' '.join(training(args, 'base'))}; "
-        f"of the tuned model at {args.tuned_learning_rate}\n"
+        + f", before and after {args.pairs} pairs of each database. Training: {' '.join(training(args, 'base'))}"
+        + (f"; of the tuned model at {args.tuned_learning_rate}\n" if args.tuned else "\n")
     )
     found: dict[str, dict[str, Answers]] = {}
     for name in names:

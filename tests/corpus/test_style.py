@@ -60,6 +60,15 @@ AIR = read_schema_text(SCHEMA, dialect="sqlite")
             "SELECT Airports_2.City FROM Airports AS Airports_2 JOIN flights ON flights.Miles > 9 AND flights.dest = "
             "Airports_2.code JOIN Airports ON flights.Source = Airports.code WHERE Airports.City = 'X'",
         ),
+        (  # what stands in parentheses stays in them
+            "SELECT T2.no FROM airports T1 JOIN flights T2 ON T1.code = T2.source AND (T2.miles > 9 OR T1.city = 'X')",
+            "SELECT flights.no FROM flights JOIN Airports ON flights.Source = Airports.code AND "
+            "(flights.Miles > 9 OR Airports.City = 'X')",
+        ),
+        (  # a query in a table's place may have the name that a table gets
+            "SELECT flights.n FROM (SELECT 1 AS n) AS flights JOIN flights AS f ON flights.n = f.no",
+            "SELECT flights.n FROM (SELECT 1 AS n) AS flights JOIN flights AS flights_2 ON flights.n = flights_2.no",
+        ),
         (  # all columns, and outer joins, have their order
             "SELECT * FROM airports AS T1 JOIN flights AS T2 ON T1.code = T2.source",
             "SELECT * FROM Airports JOIN flights ON flights.Source = Airports.code",
@@ -112,6 +121,7 @@ def test_one_style(sql, styled):
         "SELECT city FROM nowhere",
         "SELECT T3.city FROM airports AS T1",
         "SELECT code FROM airports AS a WHERE EXISTS (SELECT 1 FROM airports AS b WHERE b.city = a.city)",
+        "SELECT flights.n FROM flights AS f JOIN (SELECT 1 AS n) AS flights ON flights.n = f.no",
         "WITH x AS (SELECT 1) SELECT * FROM x",
         "DELETE FROM airports",
         "SELECT city FROM",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     Measure = Callable[[Prompt, str], int]
 
-STYLES = ("house", "kept")
 TRAINING_LENGTH = 1024  # the default of finetune's --max_seq_length
 
 
@@ -42,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         kind.add_argument(
             "--style",
-            choices=STYLES,
+            choices=("house", "kept"),
             default="kept" if kind is jsonl else "house",
             help="how SQL to train on is written: in this project's one style where SQLite is proven to do the same, "
             "or kept as it is (default: %(default)s)",

@@ -19,7 +19,7 @@ from sqlglot import Dialect, exp
 from sqlglot.generator import Generator
 
 from sqlfocus.corpus.synthesis.quoting import quoted
-from sqlfocus.schema.mschema import Database, Table
+from sqlfocus.schema.mschema import Column, Database, Table
 from sqlfocus.sql import NOT_SQL, parse_one
 
 
@@ -31,17 +31,17 @@ def rewritten(sqls: Sequence[str], database: Database) -> list[str | None]:
     """Queries in house style (:func:`in_house_style`), each where it is proven to mean the same, else None.
 
     SQLite makes the same program of both, on empty tables of the database's names and types; only then it is taken, and
-    joins and what they compare are put in order.
-    Queries in another dialect, for which nothing proves it, are not rewritten.
+    joins and what they compare are put in order. That leaves the rows as they are, but not which of them comes first
+    where the query does not say it. Queries in another dialect, for which nothing proves it, are not rewritten.
     """
     if database.dialect != "sqlite":
         return [None] * len(sqls)
     found: list[str | None] = []
     with closing(sqlite3.connect(":memory:")) as connection:
         for table in database.tables:
-            columns = ", ".join(f"{_quoted(one.name)} {_quoted(one.type.split('(')[0])}" for one in table.columns)
+            columns = (quoted(one.name, "sqlite") + " " + _type(one) for one in table.columns)
             with suppress(sqlite3.Error):  # sqlite_sequence and the like are there, or cannot be
-                connection.execute(f"CREATE TABLE {_quoted(table.name)} ({columns})")
+                connection.execute(f"CREATE TABLE {quoted(table.name, 'sqlite')} ({', '.join(columns)})")
         for sql in sqls:
             same = in_house_style(sql, database, same_order=True)
             proven = same is not None and _program(connection, same) == _program(connection, sql) != []
@@ -57,8 +57,9 @@ def _program(connection: sqlite3.Connection, sql: str) -> list[tuple[Any, ...]]:
         return []
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _type(column: Column) -> str:
+    """A column's type without lengths and the like, of which nothing is compared."""
+    return quoted(column.type.split("(")[0], "sqlite")
 
 
 def in_house_style(sql: str, database: Database, *, same_order: bool = False) -> str | None:
@@ -162,7 +163,10 @@ class _Style:
         for clause in [start, *(select.args.get("joins") or ())] if start is not None else []:
             node = clause.this
             if isinstance(node, exp.Subquery):
+                if node.alias.lower() in called or node.alias.lower() in sources:
+                    raise _Unclear
                 if node.alias:
+                    called.add(node.alias.lower())
                     sources[node.alias.lower()] = _Source(node.alias, None)
                 continue
             if not isinstance(node, exp.Table) or node.db or node.name.lower() not in self.tables:
