@@ -15,8 +15,7 @@ work=${3:-output/recipes/$recipe}
 
 mkdir -p "$work"
 if [ ! -f "$work/data/train_data.jsonl" ]; then
-    # As the models of docs/accuracy.md were trained.
-    "$PYTHON" -m sqlfocus prepare spider --source "$spider" --output "$work/data" --max_values "$max_values" --style kept
+    "$PYTHON" -m sqlfocus prepare spider --source "$spider" --output "$work/data" --max_values "$max_values"
 fi
 if ! ls "$work"/save-model/*/adapter_config.json >/dev/null 2>&1; then
     resume=

@@ -87,7 +87,7 @@ def cases(examples: list[TokenizedExample], groups: list[list[int]], *, quick: b
             prefixes_per_step=prefixes,
             seed=0,
         )
-        ordered = sorted(sampler, key=lambda step: sum(sampler.lengths[number] for number in step))
+        ordered = sorted(sampler, key=lambda step: sum(len(sampler.examples[number]) for number in step))
         spread = [ordered[len(ordered) * (2 * number + 1) // 16] for number in range(8)]
         steps = [[short[number] for number in step] for step in (ordered[-1], ordered[0], *spread)]
         found.append(Case(name, what, row_length, steps))

@@ -20,7 +20,7 @@ from sqlfocus.errors import UserError
 
 VERBS = {
     "schema": "print a database's or DDL file's schema as M-Schema",
-    "prepare": "make training and evaluation files from Spider, BIRD or your own data",
+    "prepare": "make training and evaluation files from Spider, BIRD, your own data, feedback or mistakes",
     "synthesize": "make question-SQL pairs from a database, with no model and no network",
     "plan": "say what a fine-tuning run would do and cost, without running it",
     "finetune": "fine-tune a model with LoRA (python finetune.py)",

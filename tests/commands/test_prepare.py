@@ -121,6 +121,40 @@ def test_tokens_are_counted_with_a_tokenizer(tmp_path, capsys, tiny_model):
     assert "  1 have more than 1024; raise finetune's --max_seq_length for them" in out
 
 
+def test_mistakes_are_rows_with_the_wrong_answers_they_got(tmp_path, capsys):
+    rows = write_lines(tmp_path / "train_data.jsonl", EXAMPLES[:2])
+    told = {"db_id": "music", "question": "Which 1?", "sql": "SELECT id  FROM singer", "verdict": "wrong"}
+    predictions = write_lines(tmp_path / "predictions.jsonl", [told])
+    words = ("mistakes", "--source", rows, "--predictions", predictions)
+    status, out, err = call(capsys, *words)
+    written = tmp_path / "mistakes_data.jsonl"
+    assert (status, err) == (0, "")
+    assert out == f"{written}: 2 rows, 1 with a rejected answer; 1 were answered\n"
+    assert [one.rejected for one in read_examples(written)] == ["", "SELECT id FROM singer"]
+    assert "--force" in call(capsys, *words)[2]
+
+
+@pytest.mark.model
+def test_rejected_sql_becomes_a_second_answer(tmp_path, tiny_model):
+    from sqlfocus.corpus.prompt import template_named
+    from sqlfocus.models.loading import Source, load_tokenizer
+    from sqlfocus.training.dataset import load_dataset
+
+    rows = [EXAMPLES[0], {**EXAMPLES[1], "rejected": "SELECT id FROM singer, singer, singer"}]
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "music.txt").write_text("CREATE TABLE singer (id INT, name TEXT);")
+    tokenizer = load_tokenizer(Source(tiny_model))
+    dataset = load_dataset(
+        write_lines(tmp_path / "rows.jsonl", rows),
+        *(tokenizer, template_named("schema-first")),
+        schema_dir=None,
+        max_length=10_000,
+    )
+    plain, pair = dataset.examples
+    assert [plain.rejected, tokenizer.decode(pair.rejected[:-1])] == [[], "SELECT id FROM singer, singer, singer"]
+    assert pair.rejected[-1] == pair.answer[-1] and len(pair) == len(pair.prompt) + len(pair.rejected)
+
+
 def test_nothing_is_replaced_without_force_and_nothing_read_before_that_is_said(tmp_path, capsys):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train_data.jsonl").write_text("mine")

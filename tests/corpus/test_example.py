@@ -39,6 +39,7 @@ def test_unknown_fields_and_blanks_around_are_dropped():
         ({**ROW, "question": "  "}, 'here: the record has no text in "question"'),
         ({"question": "q", "sql": "s"}, 'here: the record has no text in "db_id"'),
         ({**ROW, "evidence": 3}, 'here: "evidence" is not text'),
+        ({**ROW, "rejected": ["SELECT 1"]}, 'here: "rejected" is not text'),
         ({**ROW, "dialect": "oracle"}, "here: \"dialect\" is 'oracle'; known are sqlite, mysql, postgres"),
     ],
 )

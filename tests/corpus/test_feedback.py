@@ -26,7 +26,10 @@ def test_accepted_entries_become_rows_with_the_schema_beside_them(tmp_path):
     write_feedback(found, tmp_path / "data" / "rows.jsonl")
     assert read_examples(tmp_path / "data" / "rows.jsonl") == [
         Example("Which singer is number 1?", "SELECT name, id FROM singer", "music", "a hint"),
-        Example("Which singer is number 2?", "SELECT count(*) FROM singer", "music"),
+        Example(
+            *("Which singer is number 2?", "SELECT count(*) FROM singer", "music"),
+            rejected="SELECT name FROM singer WHERE id = 2",
+        ),
         Example("Which singer is number 3?", "SELECT `name` FROM singer", "radio", dialect="mysql"),
     ]
     assert (tmp_path / "data" / "schemas" / "music.txt").read_text(encoding="utf-8") == SCHEMA + "\n"

@@ -18,14 +18,20 @@ SHAPE = {
 }
 
 
-def examples(count, *, prefixes=2, seed=0):
+def examples(count, *, prefixes=2, seed=0, rejected=False):
+    """With ``rejected``, every second one has a wrong answer beside the right one."""
     source = random.Random(seed)
 
     def words(low, high):
         return [source.randrange(1, 97) for _ in range(source.randint(low, high))]
 
     schemas = [words(20, 40) for _ in range(prefixes)]
-    return [TokenizedExample(schemas[n % prefixes] + words(2, 9), [*words(1, 8), 0]) for n in range(count)]
+    return [
+        TokenizedExample(
+            schemas[n % prefixes] + words(2, 9), [*words(1, 8), 0], [*words(1, 12), 0] if rejected and n % 2 else []
+        )
+        for n in range(count)
+    ]
 
 
 @pytest.fixture(params=["llama", "qwen2"])
@@ -51,17 +57,25 @@ def loss_and_gradient(model, packs, packing="prefix"):
 
 def one_by_one(model, rows):
     """The plainest twin: no mask, no padding, full logits, the loss by hand."""
+
+    def surprise(prompt, answer):
+        logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        return torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="sum")
+
     total = 0
     for example in rows:
-        ids = torch.tensor([example.prompt + example.answer])
-        logits = model(input_ids=ids).logits[0, len(example.prompt) - 1 : -1]
-        total = total + torch.nn.functional.cross_entropy(logits, torch.tensor(example.answer), reduction="sum")
+        right = surprise(example.prompt, example.answer)
+        total = total + right
+        if example.rejected:
+            likelier = surprise(example.prompt, example.rejected) - right
+            total = total - len(example.answer) * torch.nn.functional.logsigmoid(likelier)
     return total
 
 
+@pytest.mark.parametrize("rejected", [False, True])
 @pytest.mark.parametrize("row_length", [200, 55])
-def test_packed_padded_and_single_give_one_loss_and_one_gradient(row_length, model):
-    rows = examples(11)
+def test_packed_padded_and_single_give_one_loss_and_one_gradient(row_length, rejected, model):
+    rows = examples(11, rejected=rejected)
     packed = batches(rows, packing="prefix", row_length=row_length, batch_size=4)
     assert (max(map(len, packed)) > 2) == (row_length == 55)
     padded = batches(rows, packing="none", row_length=row_length, batch_size=4)

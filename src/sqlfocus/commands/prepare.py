@@ -1,4 +1,4 @@
-"""``sqlfocus prepare``: training and evaluation files from Spider, BIRD, rows of one's own, or people's feedback."""
+"""``sqlfocus prepare``: training and evaluation files from benchmarks, rows of one's own, feedback, or mistakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRAINING_LENGTH = 1024  # the default of finetune's --max_seq_length
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="spider|bird|jsonl|feedback")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="spider|bird|jsonl|feedback|mistakes")
     spider = kinds.add_parser("spider", help="from Spider's folder", allow_abbrev=False)
     bird = kinds.add_parser("bird", help="from BIRD's folder", allow_abbrev=False)
     jsonl = kinds.add_parser("jsonl", help="from a file of rows: JSON Lines or a JSON array", allow_abbrev=False)
@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_feedback(
         kinds.add_parser("feedback", help="from what people said of the service's answers", allow_abbrev=False)
     )
+    _add_mistakes(
+        kinds.add_parser("mistakes", help="from rows and what a model answered wrongly to them", allow_abbrev=False)
+    )
 
 
 def _add_feedback(feedback: argparse.ArgumentParser) -> None:
@@ -85,12 +88,33 @@ def _add_feedback(feedback: argparse.ArgumentParser) -> None:
     feedback.add_argument("--tokenizer", help="count tokens with this model's tokenizer, in place of characters")
 
 
+def _add_mistakes(mistakes: argparse.ArgumentParser) -> None:
+    mistakes.add_argument("--source", type=Path, required=True, metavar="FILE", help="rows: question, sql, db_id")
+    mistakes.add_argument(
+        "--predictions",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="`sqlfocus evaluate --output` of them, by a model that was not trained on them",
+    )
+    mistakes.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the file to write (default: mistakes_data.jsonl beside --source, where the schema texts are)",
+    )
+    mistakes.add_argument("--force", action="store_true", help="replace the file if it is there")
+
+
 def run(args: argparse.Namespace) -> int:
     """Read everything, then write, then say what came of it."""
     from sqlfocus.corpus.preparation import PARTS, check_free, data_file
 
     if args.kind == "feedback":
         return _feedback(args)
+    if args.kind == "mistakes":
+        return _mistakes(args)
     if args.max_values < 0:
         raise UserError(f"--max_values is {args.max_values}; it is 0 or more")
     check_free([data_file(args.output, part) for part in PARTS], force=args.force)
@@ -119,6 +143,19 @@ def _feedback(args: argparse.Namespace) -> int:
     lengths = _lengths(prepared, measure)
     write_feedback(prepared, args.output)
     sys.stdout.write("\n".join(_summary(prepared, {"train": args.output}, lengths, unit)) + "\n")
+    return 0
+
+
+def _mistakes(args: argparse.Namespace) -> int:
+    """Rows with the wrong answers that they got."""
+    from sqlfocus.corpus.example import read_examples, write_examples
+    from sqlfocus.corpus.mistakes import with_mistakes
+
+    output = args.output or args.source.parent / "mistakes_data.jsonl"
+    rows, answered = with_mistakes(read_examples(args.source), args.predictions)
+    write_examples(output, rows, force=args.force)
+    wrong = sum(bool(row.rejected) for row in rows)
+    sys.stdout.write(f"{output}: {len(rows)} rows, {wrong} with a rejected answer; {answered} were answered\n")
     return 0
 
 

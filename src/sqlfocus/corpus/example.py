@@ -4,7 +4,8 @@ In a file it is one JSON object a line, for instance
 
     {"question": "How many singers are there?", "sql": "SELECT count(*) FROM singer", "db_id": "concert_singer"}
 
-with ``evidence`` (a hint) and ``dialect`` (``sqlite`` unless said) where they differ from their defaults.
+with ``evidence`` (a hint) and ``dialect`` (``sqlite`` unless said) where they differ from their defaults, and
+``rejected``, wrong SQL that a model is to learn not to write, where there is some.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Example:
     db_id: str
     evidence: str = ""
     dialect: str = "sqlite"
+    rejected: str = ""
 
     def to_json(self) -> dict[str, str]:
         """The JSON object, without the fields that have their default."""
@@ -37,6 +39,8 @@ class Example:
             row["evidence"] = self.evidence
         if self.dialect != "sqlite":
             row["dialect"] = self.dialect
+        if self.rejected:
+            row["rejected"] = self.rejected
         return row
 
     @classmethod
@@ -53,11 +57,14 @@ class Example:
                 raise UserError(f'{where}: the record has no text in "{field}"')
         evidence = row.get("evidence") or ""
         dialect = row.get("dialect") or "sqlite"
-        if not isinstance(evidence, str):
-            raise UserError(f'{where}: "evidence" is not text')
+        rejected = row.get("rejected") or ""
+        for field, value in (("evidence", evidence), ("rejected", rejected)):
+            if not isinstance(value, str):
+                raise UserError(f'{where}: "{field}" is not text')
         if dialect not in DIALECTS:
             raise UserError(f'{where}: "dialect" is {dialect!r}; known are {", ".join(DIALECTS)}')
-        return cls(row["question"].strip(), row["sql"].strip(), row["db_id"].strip(), evidence.strip(), dialect)
+        question, sql, db_id = (row[field].strip() for field in ("question", "sql", "db_id"))
+        return cls(question, sql, db_id, evidence.strip(), dialect, rejected.strip())
 
 
 def read_examples(path: Path) -> list[Example]:

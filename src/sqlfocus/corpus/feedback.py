@@ -1,7 +1,7 @@
 """From reviewed feedback to training rows: what people said of answers, as far as a reviewer accepted it.
 
 An accepted entry of the review file (:mod:`sqlfocus.corpus.review`) becomes an example: its question with the SQL that
-was judged right, or with the SQL that a person wrote in place of a wrong one.
+was judged right, or with the SQL that a person wrote in place of a wrong one, which is then the rejected one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def prepare_feedback(reviews: Reviews, folder: Path) -> Prepared:
         elif same in seen:
             left_out["says the same as a row before it"] += 1
         else:
-            row = (entry.question, even_spacing(entry.sql), entry.database, entry.evidence, entry.dialect)
+            rejected = entry.rejected if _sql_form(entry.rejected, entry.dialect) != _form(entry) else ""
+            sqls = even_spacing(entry.sql), even_spacing(rejected)
+            row = (entry.question, sqls[0], entry.database, entry.evidence, entry.dialect, sqls[1])
             prepared.rows["train"].append(Example(*(text.strip() for text in row)))
         seen.add(same)
     prepared.notes += _some(

@@ -121,8 +121,7 @@ def prepare(
                 if part == "train" and same in seen:
                     prepared.left_out[part]["says the same as a row before it"] += 1
                 else:
-                    even = replace(row, sql=even_spacing(row.sql)) if isinstance(row, Example) else row
-                    prepared.rows[part].append(even)
+                    prepared.rows[part].append(_evenly_spaced(row) if isinstance(row, Example) else row)
                 seen.add(same)
     if house_style:
         _rewrite(prepared)
@@ -133,6 +132,10 @@ def prepare(
             f"or the schema text in {folder / 'schemas'}"
         )
     return prepared
+
+
+def _evenly_spaced(row: Example) -> Example:
+    return replace(row, sql=even_spacing(row.sql), rejected=even_spacing(row.rejected))
 
 
 def _rewrite(prepared: Prepared) -> None:
@@ -146,9 +149,12 @@ def _rewrite(prepared: Prepared) -> None:
     for db_id, placed in by_database.items():
         with suppress(UserError):  # a schema text of the user's own, which is no M-Schema
             database = read_schema_text(prepared.schema(db_id), dialect="sqlite")
-            for (place, row), sql in zip(placed, rewritten([row.sql for _, row in placed], database), strict=True):
+            right = rewritten([row.sql for _, row in placed], database)
+            wrong = rewritten([row.rejected for _, row in placed], database)
+            for (place, row), sql, rejected in zip(placed, right, wrong, strict=True):
                 if sql is not None:
-                    rows[place] = replace(row, sql=sql)
+                    rejected = rejected or row.rejected
+                    rows[place] = replace(row, sql=sql, rejected=rejected if rejected != sql else "")
                     changed += 1
     if changed < len(rows):
         prepared.notes.append(f"{len(rows) - changed} of {len(rows)} training rows keep the style of their SQL")

@@ -51,6 +51,11 @@ class Entry:
         return (self.sql_query if self.verdict == "right" else self.corrected_sql).strip()
 
     @property
+    def rejected(self) -> str:
+        """The model's SQL, where this person wrote another in its place; else empty."""
+        return self.sql_query.strip() if self.verdict != "right" and self.corrected_sql.strip() else ""
+
+    @property
     def lack(self) -> str:
         """Why nothing can be learnt from the entry, whatever a reviewer says; empty where something can."""
         if not self.sql:

@@ -93,10 +93,12 @@ def tokenized(
             prompt = template.prompt(
                 schema=schemas[row.db_id], question=row.question, evidence=row.evidence, dialect=row.dialect
             )
-            answer = template.answer(row.sql)
+            answer, wrong = template.answer(row.sql), template.answer(row.rejected) if row.rejected else ""
         else:
-            prompt, answer = Prompt(row.system, row.user), row.assistant
-        yield TokenizedExample(prompt_ids(own, prompt), [*own.ids(answer), end])
+            prompt, answer, wrong = Prompt(row.system, row.user), row.assistant, ""
+        yield TokenizedExample(
+            prompt_ids(own, prompt), [*own.ids(answer), end], [*own.ids(wrong), end] if wrong else []
+        )
 
 
 def _max_values(schemas: Iterable[str]) -> int | None:

@@ -11,17 +11,46 @@ from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.models import flex
 from sqlfocus.models.attention import PrefixKeys
 from sqlfocus.training.head import asked
-from sqlfocus.training.packing import Batch, Packing, Row, pack, pad, prefix_row
+from sqlfocus.training.packing import Batch, Packing, Row, TokenizedExample, pack, pad, prefix_row
+
+PREFERENCE = 1.0
+"""How much a rejected answer's distance to the right one counts, in the logarithm of a probability: ln 2 of loss where
+both are as likely, less the less likely it is, and next to none once it is e³ times less likely."""
 
 
-def answer_loss(model: torch.nn.Module, batch: Batch, *, prefix_keys: PrefixKeys | None = None) -> torch.Tensor:
-    """The sum of the cross entropy over the batch's answer tokens, in float32.
+def answer_loss(
+    model: torch.nn.Module, batch: Batch, row: Sequence[TokenizedExample] = (), *, prefix_keys: PrefixKeys | None = None
+) -> torch.Tensor:
+    """The sum of the cross entropy over the batch's answer tokens, in float32; ``row`` is what the batch was made of.
 
     Only the hidden states in ``batch.columns`` go through the output layer, so no logits are made for prompts; and with
     :func:`~sqlfocus.training.head.fuse_loss` none are kept for answers. A pack needs a model whose attention is
     :mod:`sqlfocus.models.attention`'s.
+
+    A rejected answer in ``row`` has no cross entropy of its own, but adds -log σ(:data:`PREFERENCE` (log p(right) -
+    log p(rejected))) for each token of the right one: contrastive preference optimization (Xu et al., 2024, arXiv
+    2401.08417), which needs no second model to compare with.
     """
-    return token_losses(model, batch, prefix_keys=prefix_keys).sum()
+    losses = token_losses(model, batch, prefix_keys=prefix_keys)
+    if not any(example.rejected for example in row):
+        return losses.sum()
+    sequences = iter(_by_answer(losses, batch, row))
+    total = torch.zeros((), device=losses.device)
+    for example in row:
+        right = next(sequences)
+        total = total + right
+        if example.rejected:
+            distance = PREFERENCE * (next(sequences) - right)
+            total = total + len(example.answer) * torch.nn.functional.softplus(-distance)
+    return total
+
+
+def _by_answer(losses: torch.Tensor, batch: Batch, row: Sequence[TokenizedExample]) -> list[torch.Tensor]:
+    """The losses (B, K), summed for each answer of the row's sequences."""
+    if batch.layout is None:
+        return list(losses.sum(dim=1))
+    lengths = [len(sequence.answer) for example in row for sequence in example.sequences]
+    return [part.sum() for part in losses[0].split(lengths)]
 
 
 def token_losses(
@@ -61,13 +90,13 @@ def row_batch(row: Row, packing: Packing, device: torch.device, *, prefix: int |
 def row_losses(
     model: torch.nn.Module, rows: Sequence[Row], *, packing: Packing, device: torch.device
 ) -> Iterator[torch.Tensor]:
-    """The losses of a pack's rows, each a sum over answer tokens.
+    """The losses of a pack's rows, each :func:`answer_loss`'s sum.
 
     Each is to be differentiated before the next is asked for: several rows share one pass over their prefix, and the
     last one's backward pass goes through it with the gradients of all.
     """
     if len(rows) == 1:
-        yield answer_loss(model, row_batch(rows[0], packing, device))
+        yield answer_loss(model, row_batch(rows[0], packing, device), rows[0])
         return
     prefix = shared_length([example.prompt for row in rows for example in row])
     keys = PrefixKeys()
@@ -76,4 +105,4 @@ def row_losses(
     for number, row in enumerate(rows):
         batch = row_batch(row, packing, device, prefix=prefix)
         last = number == len(rows) - 1
-        yield answer_loss(model, batch, prefix_keys=keys.joined(apart) if last else apart)
+        yield answer_loss(model, batch, row, prefix_keys=keys.joined(apart) if last else apart)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
@@ -25,13 +25,24 @@ Packing = Literal["prefix", "none"]
 
 @dataclass(frozen=True, slots=True)
 class TokenizedExample:
-    """The token ids of a prompt and of the answer to it, the answer's end token included."""
+    """The token ids of a prompt and of the answer to it, the answer's end token included.
+
+    ``rejected``, where there is one, is an answer that is wrong, and to be less likely than the right one.
+    """
 
     prompt: list[int]
     answer: list[int]
+    rejected: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.prompt) + len(self.answer)
+        return len(self.prompt) + max(len(self.answer), len(self.rejected))
+
+    @property
+    def sequences(self) -> list[TokenizedExample]:
+        """The prompt with each of its answers, the right one first: what goes through the model."""
+        if not self.rejected:
+            return [self]
+        return [TokenizedExample(self.prompt, answer) for answer in (self.answer, self.rejected)]
 
 
 Row = list[TokenizedExample]
@@ -78,10 +89,12 @@ def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1, prefix: int
     """One row of the examples' shared prefix and a branch for each, filled up to a ``multiple`` of tokens.
 
     A prompt's last token is never part of the prefix (:func:`~sqlfocus.corpus.prefix.shared_length`), so each branch
-    has the token that predicts the first of its answer. Where ``prefix`` is given, so many tokens of it are computed in
-    a row of their own (:func:`prefix_row`), and this row has the branches alone.
+    has the token that predicts the first of its answer. A rejected answer has a branch of its own, behind its
+    example's. Where ``prefix`` is given, so many tokens of it are computed in a row of their own (:func:`prefix_row`),
+    and this row has the branches alone.
     """
     apart = prefix is not None
+    examples = [sequence for example in examples for sequence in example.sequences]
     if prefix is None:
         prefix = shared_length([example.prompt for example in examples]) if len(examples) > 1 else 0
     ids = [] if apart else list(examples[0].prompt[:prefix])
@@ -115,7 +128,8 @@ def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1, prefix: int
 
 
 def pad(examples: Sequence[TokenizedExample]) -> Batch:
-    """One row an example, padded on the right: the plain twin of :func:`pack`."""
+    """One row an answer, padded on the right: the plain twin of :func:`pack`."""
+    examples = [sequence for example in examples for sequence in example.sequences]
     width = max(len(example) for example in examples)
     ids = torch.zeros((len(examples), width), dtype=torch.long)
     targets = torch.full((len(examples), width), -100)
@@ -136,6 +150,11 @@ def pad(examples: Sequence[TokenizedExample]) -> Batch:
         columns=columns,
         labels=targets[:, columns],
     )
+
+
+def beyond(examples: Sequence[TokenizedExample], prefix: int) -> int:
+    """How many tokens the examples have in all beyond a prefix that they share, each answer with its prompt."""
+    return sum(len(sequence) - prefix for example in examples for sequence in example.sequences)
 
 
 def prefix_row(row: Sequence[TokenizedExample], prefix: int) -> Batch:
@@ -176,7 +195,7 @@ def batches(
         rows: list[Row] = []
         filled = room + 1
         for member in members:
-            branch = len(member) - prefix
+            branch = beyond([member], prefix)
             if filled + branch > room:
                 rows.append([])
                 filled = 0
@@ -214,7 +233,7 @@ class StepSampler:
         self.seed = seed
         self.epoch = 0
         self.process, self.processes = process, processes
-        self.lengths = [len(example) for example in examples]
+        self.examples = examples
         prompts = [example.prompt for example in examples]
         if packing == "prefix":
             self.groups = group_by_prefix(prompts)
@@ -294,7 +313,7 @@ class StepSampler:
     def _cost(self, chunk: list[int]) -> int:
         """How many tokens a chunk has, its prefix counted once."""
         prefix = self.prefixes[self.group_of[chunk[0]]]
-        return prefix + sum(self.lengths[index] - prefix for index in chunk)
+        return prefix + beyond([self.examples[index] for index in chunk], prefix)
 
     @cached_property
     def group_of(self) -> dict[int, int]:
