@@ -173,7 +173,8 @@ class GroupsEn(NumbersEn):
         groups = plural(group) if many else group
         phrase = self.phrase(query.root, query.where, style="compact")
         what = "number" if measure.of is None else "value"
-        if not shown and self.chance(0.5):
+        told = self.attribute_phrase(query.told, many=many)
+        if not shown and not told and self.chance(0.5):
             idiom = self._most_idiom(query, measure, f"{count}{groups}", many)
             if idiom:
                 return idiom
@@ -191,6 +192,11 @@ class GroupsEn(NumbersEn):
         else:
             best = self.pick("highest", "largest") if descending else self.pick("lowest", "smallest")
             most = f"the {best} {self._amount(measure, query, phrase=phrase)}"
+        if told:
+            said = f"the {told} of the {count}{groups} {self.pick('with', 'that have' if many else 'that has')} {most}"
+            return (
+                self.command(f"{said}, and the {what}") if shown else self.ask(said, many=many or len(query.told) > 1)
+            )
         if many and descending and self.chance(0.3):
             with_it = f", with the {what}" if shown else ""
             return self.command(f"the top {limit} {groups} by {self._amount(measure, query)}{with_it}")
@@ -236,6 +242,10 @@ class GroupsEn(NumbersEn):
         else:
             return self._having_measure(query, having, group, shown, phrase)
         plus = self.pick(", and the number", ", together with the number")
+        if query.told:
+            told = f"the {self.attribute_phrase(query.told, many=True)} of the {groups}"
+            said = f"{told} {self.pick('with', 'that have')} {most}"
+            return self.command(f"{said}{plus}") if shown else self.ask(said, many=True)
         if shown:
             return self.command(
                 f"the {groups} that have {most}{plus}" if not self.chance(0.4) else f"the {groups} with {most}{plus}"
@@ -258,6 +268,10 @@ class GroupsEn(NumbersEn):
                 + " of the "
             )
             label = label if self.chance(0.5) else ""
+        if query.told:
+            label = f"{self.attribute_phrase(query.told, many=True)} of the "
+            if not shown:
+                return self.ask(f"the {label}{groups} where the {name} of {phrase} is {compared}", many=True)
         if shown:
             return self.command(
                 f"the {label}{groups} for which the {name} of {phrase} is {compared}, "

@@ -231,6 +231,14 @@ class Chinese(RowsZh):
         else:
             most = f"{amount}{'最高' if descending else '最低'}"
         plus = self.pick("，并给出对应的数值", "，同时显示该数值") if shown else ""
+        if query.told:
+            told = self.names(query.told)
+            which = group if limit == 1 else f"前{limit}{counter}{group}"
+            return self.pick(
+                f"{most}的{which}的{told}是什么{plus}？",
+                f"列出{most}的{which}的{told}{plus}。",
+                f"查询{most}的{which}的{told}{plus}。",
+            )
         if limit == 1:
             return self.pick(
                 f"哪{counter}{group}的{most}{plus}？",
@@ -260,6 +268,12 @@ class Chinese(RowsZh):
         if measure.of is None:
             word = self.count_word(query.root)
             amount = self.pick(f"{phrase}{word}", f"{phrase}{'数' if word == '数量' else word}")
+        if query.told:
+            told = self.names(query.told)
+            return self.pick(
+                f"列出{amount}{compared}的{group}的{told}{plus}。",
+                f"{amount}{compared}的{group}的{told}是什么{plus}？",
+            )
         return self.pick(
             f"哪些{group}的{amount}{compared}{plus}？",
             f"列出{amount}{compared}的{group}{plus}。",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlfocus.corpus.synthesis.domain import Entity, Path, Ref
+from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Path, Ref, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class Having:
 class Select:
     """A query over one root entity. Empty ``outputs`` are all columns of the root.
 
-    ``group`` are attributes or periods; ``group_path`` instead groups by the entity at its end, whose label is
-    among the outputs. ``outer`` keeps entities without related ones (a LEFT JOIN).
+    ``group`` are attributes or periods; ``group_path`` instead groups by the entity at its end, whose label, or
+    another of its attributes, is among the outputs. ``outer`` keeps entities without related ones (a LEFT JOIN).
     """
 
     shape: str
@@ -140,6 +140,14 @@ class Select:
     limit: int | None = None
     distinct: bool = False
     outer: bool = False
+
+    @property
+    def told(self) -> list[Attribute]:
+        """What is shown of the entity that is grouped by, where that is not what it is called; else nothing."""
+        if self.group_path is None:
+            return []
+        shown = [output.attribute for output in self.outputs if isinstance(output, Ref)]
+        return [] if shown == [ref.attribute for ref in end(self.root, self.group_path).label] else shown
 
 
 @dataclass(frozen=True, slots=True)

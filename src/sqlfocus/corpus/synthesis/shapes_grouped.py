@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Domain, Entity, Hop, Path, Ref, end
+from sqlfocus.corpus.synthesis.paths import group_is_joined
 from sqlfocus.corpus.synthesis.query import Condition, Having, Measure, Order, Output, Period, Query, Select, Test
 from sqlfocus.corpus.synthesis.shapes import (
     askable,
@@ -95,6 +96,19 @@ def grouping_joined(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     return _maybe_ordered(found, rng) if found else None
 
 
+def _told(query: Select, rng: Dice) -> tuple[Output, ...]:
+    """What is shown of groups that stand out: what they are called, at times another attribute beside or instead."""
+    label = query.outputs[:-1]
+    if query.group_path is None or not group_is_joined(query) or rng.random() < 0.6:
+        return label
+    called = [output.attribute for output in label if isinstance(output, Ref)]
+    others = [a for a in askable(end(query.root, query.group_path)) if a not in called]
+    if not others:
+        return label
+    extra = Ref(query.group_path, rng.fresh(others, of="told"))
+    return (*label, extra) if rng.random() < 0.6 else (extra,)
+
+
 def _best(shape: str, root: Entity, rng: Dice, *, joined: bool) -> Query | None:
     found = _grouped(shape, root, rng, 0.65, joined=joined)
     if found is None:
@@ -102,7 +116,7 @@ def _best(shape: str, root: Entity, rng: Dice, *, joined: bool) -> Query | None:
     query, measure = found
     if measure.function in ("max", "min"):
         return None  # nobody asks for the highest of the highest
-    outputs = query.outputs if rng.random() < 0.35 else query.outputs[:-1]
+    outputs = (*_told(query, rng), *(query.outputs[-1:] if rng.random() < 0.35 else ()))
     return replace(query, outputs=outputs, order=(Order(measure, rng.random() < 0.82),), limit=limit_of(rng))
 
 
@@ -122,7 +136,7 @@ def having(domain: Domain, root: Entity, rng: Dice) -> Query | None:
     if measure.divisor != 1 or measure.function in ("min", "max"):
         return None
     # The value is set by the run, from the groups that the query gives without HAVING.
-    outputs = query.outputs if rng.random() < 0.3 else query.outputs[:-1]
+    outputs = (*_told(query, rng), *(query.outputs[-1:] if rng.random() < 0.3 else ()))
     op = rng.choices(("gt", "ge", "lt", "le"), (45, 35, 14, 6))[0]
     return replace(query, outputs=outputs, having=Having(measure, op, None))
 

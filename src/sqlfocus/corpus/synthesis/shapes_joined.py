@@ -5,12 +5,14 @@ from __future__ import annotations
 from sqlfocus.corpus.synthesis.conditions import sample_test
 from sqlfocus.corpus.synthesis.dice import Dice
 from sqlfocus.corpus.synthesis.domain import Domain, Entity, Hop, Link, Path, Ref, end, forward_paths
-from sqlfocus.corpus.synthesis.query import Condition, Extreme, Measure, Query, Related, Select, Test
+from sqlfocus.corpus.synthesis.query import Condition, Extreme, Measure, Order, Query, Related, Select, Test
 from sqlfocus.corpus.synthesis.shapes import (
     askable,
     attributes_in,
+    filled,
     function_for,
     label_test,
+    limit_of,
     measure_of,
     numeric,
     outputs_of,
@@ -118,6 +120,20 @@ def joining(domain: Domain, root: Entity, rng: Dice) -> Query | None:
         return None
     tests = own_tests(root, rng, 1) if rng.random() < 0.45 else ()
     return Select("join_list", root, (*own, *beside), tests)
+
+
+def best_of_parent(domain: Domain, root: Entity, rng: Dice) -> Query | None:
+    """Of the row with the most of something its parent, as the customer of the largest order."""
+    path = clear_path(root, rng, 2)
+    candidates = sortable(root)
+    outputs = related_outputs(root, path, rng) if path else ()
+    if not outputs or not candidates:
+        return None
+    ref = Ref((), rng.fresh(candidates, of="sorted"))
+    limit = 1 if rng.random() < 0.8 else limit_of(rng)
+    return Select(
+        "superlative_join", root, outputs, filled(root, ref), order=(Order(ref, rng.random() < 0.7),), limit=limit
+    )
 
 
 def filtering_by_parent(domain: Domain, root: Entity, rng: Dice) -> Query | None:

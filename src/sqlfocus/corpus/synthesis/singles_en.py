@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Ref
+from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Path, Ref
 from sqlfocus.corpus.synthesis.english import plural
 from sqlfocus.corpus.synthesis.query import Combined, Related, Select, Test
 from sqlfocus.corpus.synthesis.rows_en import RowsEn
@@ -110,7 +111,7 @@ class SinglesEn(RowsEn):
         assert isinstance(order.by, Ref) and query.limit
         many = query.limit > 1
         ref, limit = order.by, query.limit
-        own, _ = self.output_groups(query)
+        own, beyond = self.output_groups(query)
         label = [r.attribute for r in root.label]
         where = [c for c in query.where if not (isinstance(c, Test) and c.op == "filled" and c.ref == ref)]
         name = self.attr(ref.attribute)
@@ -121,6 +122,8 @@ class SinglesEn(RowsEn):
             phrase = f"top {limit} {rows} by {name}" if order.descending else least
         else:
             phrase = self.superlative(root, where, ref, order.descending, limit)
+        if beyond and not own:
+            return self._whose_best(*beyond[0], phrase, many)
         if own == label:
             noun = self.noun(root)
             adjective = self.adjective(root, ref.attribute, order.descending)
@@ -149,6 +152,17 @@ class SinglesEn(RowsEn):
                 f"Show the {phrase} with {'their' if root.person else 'its'} {self.attribute_phrase(extra)}.",
             )
         return self.ask(f"the {self.attribute_phrase(own, many=many)} of the {phrase}", many=many or len(own) > 1)
+
+    def _whose_best(self, path: Path, attributes: Sequence[Attribute], phrase: str, many: bool) -> str:
+        """The customer of the largest order."""
+        link = path[-1].link
+        noun = link.role_en or self.noun(link.parent)
+        nouns = plural(noun) if many else noun
+        label = [ref.attribute for ref in link.parent.label]
+        if list(attributes) == label and link.parent.named and len(path) == 1 and self.chance(0.4):
+            return f"Which {nouns} {'have' if many else 'has'} the {phrase}?"
+        said = self.attribute_phrase(attributes, many=many)
+        return self.ask(f"the {said} of the {nouns} of the {phrase}", many=many or len(attributes) > 1)
 
     @staticmethod
     def _who(question: str, root: Entity) -> str:
