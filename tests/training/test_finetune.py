@@ -11,11 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sqlfocus.corpus.prompt import template_named
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.transformers import TransformersEngine
-from sqlfocus.models.loading import adapter_base, load_adapter, load_base
+from sqlfocus.models.loading import adapter_base, load_adapter, load_base, load_tokenizer
 from sqlfocus.models.merge import merge
 from sqlfocus.models.record import read_record
+from sqlfocus.training.dataset import load_dataset
+from sqlfocus.training.loss import token_losses
+from sqlfocus.training.packing import pad
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = "【DB_ID】 {0}\n【Schema】\n# Table: {0}\n[\n(id:INTEGER, Primary Key),\n(name:TEXT),\n(age:INTEGER)\n]"
@@ -85,6 +89,31 @@ def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_mode
     card = (merged / "README.md").read_text()
     assert "Not measured" in card
     assert "schema-first" in card
+
+
+def test_training_pushes_a_wrong_answer_away_from_the_right_one(tiny_model, data, tmp_path):
+    """The same rows and steps, with and without wrong SQL: how much likelier the right one is in the end."""
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    pairs = data.parent / "pairs.jsonl"
+    wrong = [{**row, "rejected": row["sql"].replace("SELECT name", "SELECT age")} for row in rows]
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in wrong))
+
+    def likelier(run):
+        folder = tmp_path / run / "adapter" / "tiny-llama-lora"
+        _, source = adapter_base(folder)
+        model = load_adapter(load_base(source, dtype=torch.float32), folder).eval()
+        tokenizer = load_tokenizer(source)
+        asked = load_dataset(
+            pairs, tokenizer, template_named("schema-first"), schema_dir=None, max_length=4096
+        ).examples
+        with torch.no_grad():
+            losses = [token_losses(model, pad(one.sequences), fused=False).sum(dim=1) for one in asked]
+        return float(torch.stack([loss[1] - loss[0] for loss in losses]).mean())
+
+    done = finetune(tiny_model, pairs, tmp_path / "pairs", "--num_train_epochs", "2")
+    assert "; 36 with a wrong answer" in done.stderr
+    finetune(tiny_model, data, tmp_path / "plain", "--num_train_epochs", "2")
+    assert likelier("pairs") > likelier("plain") + 1
 
 
 @pytest.mark.parametrize("more", [[], ["--muon"], ["--reorder_schema"]], ids=["adamw", "muon", "reordered"])

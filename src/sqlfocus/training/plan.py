@@ -232,11 +232,12 @@ def announce(args: FinetuneArguments, source: Source, dataset: Dataset, sampler:
         on_gpu=args.device.type == "cuda",
     )
     saved = 1 - plan.tokens / plan.plain_tokens
+    pairs = sum(bool(example.rejected) for example in dataset.examples)
     lines = [
         f"Model       {args.model_name}, {shape.parameters / 1e6:,.1f} M parameters, {shape.trainable / 1e6:,.2f} M "
         f"trainable (LoRA rank {args.lora_rank}), {dtype}, {args.device}".replace("torch.", ""),
         f"Examples    {len(dataset.examples):,} from {args.train_file}; "
-        f"longest {max(map(len, dataset.examples)):,} tokens",
+        f"longest {max(map(len, dataset.examples)):,} tokens" + (f"; {pairs:,} with a wrong answer" if pairs else ""),
         f"Tokens      {plan.plain_tokens:,} an epoch one by one, {plan.tokens:,} with packing {args.packing}: "
         f"{abs(saved):.0%} {'saved' if saved >= 0 else 'more, all padding'}, in {plan.passes:,} forward passes",
         f"Steps       {steps:,} of about {len(dataset.examples) / len(sampler):.0f} examples, {epochs:.3g} epochs, "
