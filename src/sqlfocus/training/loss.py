@@ -11,7 +11,7 @@ from sqlfocus.corpus.prefix import shared_length
 from sqlfocus.models import flex
 from sqlfocus.models.attention import PrefixKeys
 from sqlfocus.training.head import asked
-from sqlfocus.training.packing import Batch, Packing, Row, TokenizedExample, pack, pad, prefix_row
+from sqlfocus.training.packing import Batch, Packing, Row, TokenizedExample, pack, pad, prefix_row, sequences
 
 PREFERENCE = 1.0
 """How much a rejected answer's distance to the right one counts, in the logarithm of a probability: ln 2 of loss where
@@ -34,13 +34,13 @@ def answer_loss(
     losses = token_losses(model, batch, prefix_keys=prefix_keys)
     if not any(example.rejected for example in row):
         return losses.sum()
-    sequences = iter(_by_answer(losses, batch, row))
+    by_answer = iter(_by_answer(losses, batch, row))
     total = torch.zeros((), device=losses.device)
     for example in row:
-        right = next(sequences)
+        right = next(by_answer)
         total = total + right
         if example.rejected:
-            distance = PREFERENCE * (next(sequences) - right)
+            distance = PREFERENCE * (next(by_answer) - right)
             total = total + len(example.answer) * torch.nn.functional.softplus(-distance)
     return total
 
@@ -49,8 +49,7 @@ def _by_answer(losses: torch.Tensor, batch: Batch, row: Sequence[TokenizedExampl
     """The losses (B, K), summed for each answer of the row's sequences."""
     if batch.layout is None:
         return list(losses.sum(dim=1))
-    lengths = [len(sequence.answer) for example in row for sequence in example.sequences]
-    return [part.sum() for part in losses[0].split(lengths)]
+    return [part.sum() for part in losses[0].split([len(one.answer) for one in sequences(row)])]
 
 
 def token_losses(

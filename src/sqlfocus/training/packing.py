@@ -94,7 +94,7 @@ def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1, prefix: int
     and this row has the branches alone.
     """
     apart = prefix is not None
-    examples = [sequence for example in examples for sequence in example.sequences]
+    examples = sequences(examples)
     if prefix is None:
         prefix = shared_length([example.prompt for example in examples]) if len(examples) > 1 else 0
     ids = [] if apart else list(examples[0].prompt[:prefix])
@@ -129,7 +129,7 @@ def pack(examples: Sequence[TokenizedExample], *, multiple: int = 1, prefix: int
 
 def pad(examples: Sequence[TokenizedExample]) -> Batch:
     """One row an answer, padded on the right: the plain twin of :func:`pack`."""
-    examples = [sequence for example in examples for sequence in example.sequences]
+    examples = sequences(examples)
     width = max(len(example) for example in examples)
     ids = torch.zeros((len(examples), width), dtype=torch.long)
     targets = torch.full((len(examples), width), -100)
@@ -152,9 +152,14 @@ def pad(examples: Sequence[TokenizedExample]) -> Batch:
     )
 
 
+def sequences(examples: Sequence[TokenizedExample]) -> list[TokenizedExample]:
+    """All that the examples put through the model, in their order."""
+    return [sequence for example in examples for sequence in example.sequences]
+
+
 def beyond(examples: Sequence[TokenizedExample], prefix: int) -> int:
     """How many tokens the examples have in all beyond a prefix that they share, each answer with its prompt."""
-    return sum(len(sequence) - prefix for example in examples for sequence in example.sequences)
+    return sum(len(sequence) - prefix for sequence in sequences(examples))
 
 
 def prefix_row(row: Sequence[TokenizedExample], prefix: int) -> Batch:

@@ -18,7 +18,7 @@ from sqlfocus.models.loading import Source, default_dtype
 from sqlfocus.training import head
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.dataset import Dataset
-from sqlfocus.training.packing import Packing, Row, StepSampler, TokenizedExample, batches, beyond
+from sqlfocus.training.packing import Packing, Row, StepSampler, batches, beyond, sequences
 
 UTILISATION = 0.5
 """The share of one large matrix product's speed that a step reaches: measured 0.47 in bfloat16 and 0.6 in float32, each
@@ -111,26 +111,22 @@ def _attention_width(config: Any) -> int:
 def pack_tokens(rows: Sequence[Row], packing: Packing) -> int:
     """How many tokens a pack computes, padding included."""
     if packing == "none":
-        return sum(len(_sequences(row)) * max(len(example) for example in row) for row in rows)
+        return sum(len(sequences(row)) * max(len(example) for example in row) for row in rows)
     prefix = _prefix(rows)
     return prefix + sum(beyond(row, prefix) for row in rows)
 
 
-def _sequences(row: Row) -> list[TokenizedExample]:
-    return [sequence for example in row for sequence in example.sequences]
-
-
 def _prefix(rows: Sequence[Row]) -> int:
-    prompts = [sequence.prompt for row in rows for sequence in _sequences(row)]
+    prompts = [sequence.prompt for row in rows for sequence in sequences(row)]
     return shared_length(prompts) if len(prompts) > 1 else 0
 
 
 def _scores(rows: Sequence[Row], packing: Packing) -> int:
     """How many pairs of tokens attention computes a score for in one head."""
     if packing == "none":
-        return sum(len(_sequences(row)) * max(len(example) for example in row) ** 2 for row in rows)
+        return sum(len(sequences(row)) * max(len(example) for example in row) ** 2 for row in rows)
     prefix = _prefix(rows)
-    of_rows = sum(Layout(prefix, tuple(len(one) - prefix for one in _sequences(row))).scores() for row in rows)
+    of_rows = sum(Layout(prefix, tuple(len(one) - prefix for one in sequences(row))).scores() for row in rows)
     return of_rows - (len(rows) - 1) * Layout(prefix, ()).scores()
 
 
@@ -154,19 +150,19 @@ def estimate(shape: ModelShape, packs: Sequence[Sequence[Row]], *, packing: Pack
     lengths = [_held(rows, packing) for rows in packs]
     tokens = sum(pack_tokens(rows, packing) for rows in packs)
     at = max(range(len(packs)), key=lambda index: lengths[index])
-    answers = max(sum(len(one.answer) for one in _sequences(row)) for row in packs[at])
+    answers = max(sum(len(one.answer) for one in sequences(row)) for row in packs[at])
     flops = tokens * (4 * shape.matrices + 6 * shape.trainable)
     flops += sum(_scores(rows, packing) for rows in packs) * 2 * 7 * shape.attention * shape.layers
-    flops += sum(len(one.answer) for rows in packs for row in rows for one in _sequences(row)) * (
+    flops += sum(len(one.answer) for rows in packs for row in rows for one in sequences(row)) * (
         4 * shape.vocabulary * shape.hidden
     )
     activations = lengths[at] * (20 * shape.hidden + 5 * shape.intermediate) * shape.bytes * shape.layers
-    masks = 0 if packing == "prefix" else 5 * max(len(_sequences(row)) * max(map(len, row)) ** 2 for row in packs[at])
+    masks = 0 if packing == "prefix" else 5 * max(len(sequences(row)) * max(map(len, row)) ** 2 for row in packs[at])
     logits = min(answers, head.TOKENS) * shape.vocabulary * (4 + 2 * shape.bytes)
     return Plan(
         passes=sum(len(rows) + (len(rows) > 1) for rows in packs),
         tokens=tokens,
-        plain_tokens=sum(len(one) for rows in packs for row in rows for one in _sequences(row)),
+        plain_tokens=sum(len(one) for rows in packs for row in rows for one in sequences(row)),
         longest_row=lengths[at],
         flops=flops,
         memory=shape.base + 16 * shape.trainable + activations + masks + logits,
