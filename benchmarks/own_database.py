@@ -7,7 +7,8 @@ them, and asked the questions on that database. Compared are a base, and with --
 other databases already, each before and after. EX is averaged over the databases (each counts the same, its interval is
 a bootstrap's over databases), and over all questions (Tango's interval for paired answers).
 
-What is done lies in --output and is not done again: the same command goes on where it was stopped.
+A database's answers lie in a folder of --output and are not asked for again: the same command goes on where it was
+stopped, and prints its tables from finished answers without a model. Pairs, adapters and logs lie in its ``work``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import os
 import platform
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -126,51 +128,68 @@ def on_database(
 ) -> dict[str, Answers]:
     """What each model answers, before and after it was tuned on the database."""
     folder = args.output / name
-    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    work = folder / "work"
+    found: dict[str, Answers] = {}
+    for start, model in starts.items():
+        before, after = folder / f"{start}.jsonl", folder / f"{start}-own.jsonl"
+        if not (before.exists() and after.exists()):
+            lay_out(args, work, name, asked)
+        if not before.exists():
+            ask(args, work, model, before)
+        seconds = folder / f"{start}-own.seconds"
+        if not after.exists():
+            adapter = tune(args, work, start, model, seconds)
+            ask(args, work, str(adapter), after)
+            shutil.rmtree(adapter.parent)  # 40 MB each
+        found[start] = Answers(verdicts(before))
+        found[f"{start}, own"] = Answers(verdicts(after), float(seconds.read_text()))
+    return found
+
+
+def lay_out(args: argparse.Namespace, work: Path, name: str, asked: Sequence[Example]) -> None:
+    """What a database's models are trained on and asked: pairs, questions, schema text."""
+    (work / "schemas").mkdir(parents=True, exist_ok=True)
     file = database_file(args.databases, name)
-    questions, pairs, schema = (
-        folder / "questions.jsonl",
-        folder / "train_data.jsonl",
-        folder / "schemas" / f"{name}.txt",
-    )
-    write_examples(questions, asked, force=True)
+    write_examples(work / "questions.jsonl", asked, force=True)
+    schema, pairs = work / "schemas" / f"{name}.txt", work / "train_data.jsonl"
     if not schema.exists():
-        values = [] if args.max_values is None else ["--max_values", str(args.max_values)]
-        text = run("schema", str(file), *values, folder=folder).stdout
+        text = run("schema", str(file), "--max_values", str(args.max_values), work=work).stdout
         with atomic_write(schema) as out:
             out.write(text)
     if not pairs.exists():
         languages = ["--languages", *args.languages]
-        run("synthesize", str(file), "--count", str(args.pairs), *languages, "--output", str(pairs), folder=folder)
-    found: dict[str, Answers] = {}
-    for start, model in starts.items():
-        found[start] = answers(args, folder, start, model)
-        tuned, note = folder / f"{start}-adapter", folder / f"{start}-seconds"
-        if not note.exists():
-            begun = time.monotonic()
-            own = ["--model_name", model, "--train_file", str(pairs), "--save_dir", str(tuned)]
-            run("finetune", *own, "--output_dir", str(folder / f"{start}-run"), *training(args, start), folder=folder)
-            note.write_text(f"{time.monotonic() - begun:.1f}")
-        (adapter,) = tuned.iterdir()
-        found[f"{start}, own"] = answers(args, folder, f"{start}-own", str(adapter), float(note.read_text()))
-    return found
+        run("synthesize", str(file), "--count", str(args.pairs), *languages, "--output", str(pairs), work=work)
 
 
-def answers(args: argparse.Namespace, folder: Path, name: str, model: str, seconds: float = 0.0) -> Answers:
-    """Ask a model, unless its answers are there already."""
-    output = folder / f"{name}.jsonl"
-    if not output.exists():
-        what = ["--model", model, "--data", str(folder / "questions.jsonl"), "--databases", str(args.databases)]
-        how = ["--max_new_tokens", "128", "--batch_size", "32", "--schema_dir", str(folder / "schemas")]
-        run("evaluate", *what, *how, "--output", str(output), folder=folder)
-    rows = [row for _, row in read_json_lines(output)]
-    return Answers(tuple(row["verdict"] == "right" for row in rows if row["verdict"] != "gold_failed"), seconds)
+def tune(args: argparse.Namespace, work: Path, start: str, model: str, seconds: Path) -> Path:
+    """The folder of an adapter trained on the pairs; ``seconds`` notes how long that took, loading and all."""
+    folder = work / f"{start}-adapter"
+    if not seconds.exists():
+        begun = time.monotonic()
+        own = ["--model_name", model, "--train_file", str(work / "train_data.jsonl"), "--save_dir", str(folder)]
+        run("finetune", *own, "--output_dir", str(work / f"{start}-run"), *training(args, start), work=work)
+        shutil.rmtree(work / f"{start}-run", ignore_errors=True)  # it is there where a checkpoint was written
+        seconds.write_text(f"{time.monotonic() - begun:.1f}\n")
+    (adapter,) = folder.iterdir()
+    return adapter
 
 
-def run(verb: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def ask(args: argparse.Namespace, work: Path, model: str, output: Path) -> None:
+    what = ["--model", model, "--data", str(work / "questions.jsonl"), "--databases", str(args.databases)]
+    how = ["--max_new_tokens", "128", "--batch_size", "32", "--schema_dir", str(work / "schemas")]
+    run("evaluate", *what, *how, "--output", str(output), work=work)
+
+
+def verdicts(answers: Path) -> tuple[bool, ...]:
+    """By question whether its answer is right."""
+    rows = [row for _, row in read_json_lines(answers)]
+    return tuple(row["verdict"] == "right" for row in rows if row["verdict"] != "gold_failed")
+
+
+def run(verb: str, *words: str, work: Path) -> subprocess.CompletedProcess[str]:
     """Run a command of ours; where it fails, say what it said and stop."""
     done = subprocess.run([sys.executable, "-m", "sqlfocus", verb, *words], capture_output=True, text=True)
-    with (folder / "log").open("a", encoding="utf-8") as log:
+    with (work / "log").open("a", encoding="utf-8") as log:
         log.write(f"$ sqlfocus {verb} {' '.join(words)}\n{done.stderr}\n")
     if done.returncode:
         sys.exit(f"sqlfocus {verb} failed:\n{done.stderr[-2000:]}")

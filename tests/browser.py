@@ -40,11 +40,24 @@ class _Silent(WSGIRequestHandler):
         pass
 
 
+def _closed_at_its_end(app):
+    """Werkzeug leaves a file that it has sent open where the browser goes away just then."""
+
+    def served(environ, start_response):
+        body = app(environ, start_response)
+        try:
+            yield from body
+        finally:
+            body.close()
+
+    return served
+
+
 class Server:
     """An app on a port of its own, which can be stopped and started again on the same port."""
 
     def __init__(self, app):
-        self.app, self.port, self._server = app, 0, None
+        self.app, self.port, self._server = _closed_at_its_end(app), 0, None
         self.start()
 
     def start(self):

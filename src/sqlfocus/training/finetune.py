@@ -304,6 +304,9 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
         )
         save_adapter(model, weights, tokenizer, record, folder)
         sys.stderr.write(f"Adapter: {folder}\n{charts}\n" if charts else f"Adapter: {folder}\n")
+    # A process that ends with its group still open can be aborted by the group's own threads, all work done.
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
     return folder
 
 
