@@ -82,6 +82,8 @@ def main() -> int:
             ", ".join(f"{model} {answers.ex:.3f}" for model, answers in found[name].items()) + f"   {name}", flush=True
         )
     print("\n" + report(found, starts) + "\n")
+    if args.write:
+        place(args.write, args.output.name, report(found, starts, markdown=True))
     figures = summary(found, starts)
     print("\n".join(f"{name:<32} {value:.4g}" for name, value in figures.items()))
     if args.json:
@@ -104,6 +106,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lora_rank", default="32", help="(%(default)s)")
     parser.add_argument("--max_values", type=int, help="sample values a column; default: as the tuned model's, else 3")
     parser.add_argument("--output", type=Path, default=Path("output/own-database"), help="(%(default)s)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="Markdown file that marks a place for the table")
     parser.add_argument("--quick", action="store_true", help="12 questions on one database, 200 pairs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
@@ -175,9 +178,16 @@ def tune(args: argparse.Namespace, work: Path, start: str, model: str, seconds: 
 
 
 def ask(args: argparse.Namespace, work: Path, model: str, output: Path) -> None:
+    """Write a model's answers, each with its verdict."""
     what = ["--model", model, "--data", str(work / "questions.jsonl"), "--databases", str(args.databases)]
     how = ["--max_new_tokens", "128", "--batch_size", "32", "--schema_dir", str(work / "schemas")]
-    run("evaluate", *what, *how, "--output", str(output), work=work)
+    whole = work / output.name
+    whole.unlink(missing_ok=True)
+    run("evaluate", *what, *how, "--output", str(whole), work=work)
+    kept = ("db_id", "question", "sql", "verdict")
+    with atomic_write(output) as out:
+        for _, row in read_json_lines(whole):
+            out.write(json.dumps({name: row[name] for name in kept}, ensure_ascii=False) + "\n")
 
 
 def verdicts(answers: Path) -> tuple[bool, ...]:
@@ -196,7 +206,7 @@ def run(verb: str, *words: str, work: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def report(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> str:
+def report(found: dict[str, dict[str, Answers]], starts: dict[str, str], *, markdown: bool = False) -> str:
     """A line a database: EX of each model, and the minutes that training took."""
     models = list(next(iter(found.values())))
     rows = []
@@ -205,7 +215,16 @@ def report(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> str:
         rows.append([name, str(len(by["base"].right)), *(f"{by[model].ex:.3f}" for model in models), f"{minutes:.1f}"])
     means = [f"{statistics.mean(by[model].ex for by in found.values()):.3f}" for model in models]
     rows.append(["mean of databases", str(sum(len(by["base"].right) for by in found.values())), *means, ""])
-    return layout(["database", "questions", *models, "minutes"], rows)
+    return layout(["database", "questions", *models, "minutes"], rows, markdown=markdown)
+
+
+def place(path: Path, name: str, table: str) -> None:
+    """Put the table between the marks with the output folder's name in a Markdown file."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    with atomic_write(path) as out:
+        out.write(f"{before}{begin}\n\n{table}\n\n{end}{after}")
 
 
 def summary(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> dict[str, float]:

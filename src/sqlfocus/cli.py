@@ -31,6 +31,7 @@ VERBS = {
     "deploy": "write what Ollama, LM Studio, llama-server or vLLM need to serve a model",
     "compare": "measure base, adapter, merged and quantized models, and say which to take",
     "ask": "ask a database a question",
+    "check": "say whether SQL may run, or the rule that refuses it",
     "serve": "serve the API and the page (python -m app)",
     "mcp": "serve schemas and read-only queries to MCP clients",
     "sample": "build the sample database, an online shop (SQLite)",
