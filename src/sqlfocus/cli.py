@@ -33,6 +33,7 @@ VERBS = {
     "ask": "ask a database a question",
     "check": "say whether SQL may run, or the rule that refuses it",
     "serve": "serve the API and the page (python -m app)",
+    "key": "make an API key for the service, or remove one",
     "mcp": "serve schemas and read-only queries to MCP clients",
     "sample": "build the sample database, an online shop (SQLite)",
     "demo": "run the whole chain on a sample database with a small model",

@@ -398,3 +398,25 @@ def test_every_operation_is_in_the_document_and_every_problem_has_a_title(connec
     described = "".join(json.dumps(one) for one in document["paths"].values())
     # What no operation gives is what is no operation.
     assert [kind for kind in TITLES if f"`{kind}`" not in described] == ["method-not-allowed"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/static/app.js",
+        "/static/vendor/aggrid/index.js",
+        "/static/nothing.js",
+        "/databases",
+        "/nothing",
+        "/healthz",
+    ],
+)
+def test_every_answer_is_protected(connected, path):
+    with connected[1].get(path) as response:
+        headers = response.headers
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer" and headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"] in ("no-store", "no-cache")
+    assert not [name for name, _ in headers if name.startswith("Access-Control")]

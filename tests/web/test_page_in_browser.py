@@ -537,3 +537,37 @@ def test_without_a_database_the_reader_brings_the_schema(open_page, engine, revi
     page.wait_for_selector("body[data-ready]")
     assert "towns" in page.input_value("#schema-text") and not page.locator("#given-schema[open]").count()
     server.stop()
+
+
+def test_a_service_with_keys_asks_for_one(open_page, service, review, tmp_path):
+    from sqlfocus.web.app import create_app
+    from sqlfocus.web.keys import Keys, add_key
+
+    key = add_key(tmp_path / "keys.txt", "ann", None)
+    server = Server(create_app(service, review_file=review, keys=Keys(tmp_path / "keys.txt")))
+    try:
+        page = open_page(url=server.url)
+        page.wait_for_selector("#key[open]")
+        assert (
+            "asks for a key" in page.inner_text("#key-help") and page.get_attribute("#key-text", "type") == "password"
+        )
+        assert axe(page) == []
+        shoot(page, "key")
+        for wrong in ("sqlfocus-wrong", "钥匙"):
+            page.fill("#key-text", wrong)
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#key-help:has-text('That is no key of this service.')")
+        page.fill("#key-text", key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#key", state="hidden")
+        page.wait_for_selector("#schema-tree [role=treeitem]")
+        run(page, "SELECT 7 AS seven")
+        # It is there after a reload, in this tab alone, and nowhere that stays.
+        page.reload()
+        page.wait_for_selector("#schema-tree [role=treeitem]")
+        assert key not in page.evaluate("JSON.stringify({...localStorage}) + document.cookie + location.href")
+        other = page.context.new_page()
+        other.goto(server.url)
+        other.wait_for_selector("#key[open]")
+    finally:
+        server.stop()

@@ -9,6 +9,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sqlfocus.commands.ask import CANDIDATES_HELP, VALUES_HELP
 
@@ -48,6 +49,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--queue", type=int, default=64, metavar="N", help="questions under way at most; others get a 503 (%(default)s)"
     )
     parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="ask for a key of this file, which `sqlfocus key` makes (default: whoever reaches the port may ask)",
+    )
+    parser.add_argument(
+        "--origins",
+        nargs="+",
+        default=[],
+        metavar="URL",
+        help="pages of other sites that may call the API in a browser: https://example.com (default: none)",
+    )
+    parser.add_argument(
         "--feedback_file",
         type=Path,
         default=Path("output/feedback.jsonl"),
@@ -83,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from sqlfocus.models.named import max_values
     from sqlfocus.models.newest import newest_gguf, newest_model
     from sqlfocus.web.config import read_config
+    from sqlfocus.web.keys import Keys
     from sqlfocus.web.live import Catalog, LiveDatabase
     from sqlfocus.web.service import Service
 
@@ -90,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
     only_gguf = args.engine == "llamacpp" or (args.engine == "auto" and bool(missing_for_weights()))
     model = args.model or str(newest_gguf() if only_gguf else newest_model())
     settings = read_config(args.config) if args.enable_mschema else []
+    keys = Keys(args.keys) if args.keys else None
     # What may be refused comes first, and the model, which takes long, last.
     with ExitStack() as stack:
         sockets = stack.enter_context(listening(args.host, args.port))
@@ -115,9 +131,9 @@ def run(args: argparse.Namespace) -> int:
             constrained=not args.free,
         )
         hosts = LOCAL_HOSTS if args.host in LOOPBACK else None
-        app = create_app(service, review_file=args.feedback_file, hosts=hosts)
+        app = create_app(service, review_file=args.feedback_file, hosts=hosts, keys=keys, origins=args.origins)
         threading.Thread(target=service.warm, daemon=True).start()
-        _announce(args.host, sockets[0].getsockname()[1], model, databases)
+        _announce(args.host, sockets[0].getsockname()[1], model, databases, locked=keys is not None)
         serve(app, sockets, threads=args.queue + SPARE_THREADS)
     return 0
 
@@ -137,6 +153,10 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(args, name)}: it has to be at least 1")
     if args.queue > MOST_QUEUE:
         raise UserError(f"--queue {args.queue}: each place is a thread; {MOST_QUEUE} are the most")
+    for origin in args.origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
+            raise UserError(f"--origins {origin}: write https://HOST or http://HOST:PORT, with nothing behind it")
     is_url = (args.model or "").startswith(("http://", "https://"))
     if args.engine == "openai" and not is_url:
         raise UserError("--engine openai asks a server: name it with --model http://HOST:PORT/v1")
@@ -144,7 +164,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"--model {args.model} is a server: leave out --engine {args.engine}")
 
 
-def _announce(host: str, port: int, model: str, databases: list[LiveDatabase]) -> None:
+def _announce(host: str, port: int, model: str, databases: list[LiveDatabase], *, locked: bool) -> None:
     """Say what is served, and where."""
     shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     lines = [f"model     {model}"]
@@ -158,7 +178,12 @@ def _announce(host: str, port: int, model: str, databases: list[LiveDatabase]) -
     lines += [f"page      http://{shown}:{port}/", f"API       http://{shown}:{port}/openapi.json", "Ctrl-C stops."]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-    if host not in LOOPBACK:
+    if host not in LOOPBACK and locked:
         sys.stderr.write(
-            f"warning: whoever reaches {host}, port {port}, may ask, and read what the database's user may read\n"
+            f"warning: keys, questions and rows go to {host} in clear text; put a proxy with TLS before it\n"
+        )
+    elif host not in LOOPBACK:
+        sys.stderr.write(
+            f"warning: whoever reaches {host}, port {port}, may ask, and read what the database's user may read; "
+            "--keys asks for a key\n"
         )

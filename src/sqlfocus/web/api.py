@@ -127,7 +127,7 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
             sys.stderr.write(f"{error}\n")
             raise ProblemError("feedback-unavailable", "feedback cannot be kept; the service's log says why") from error
 
-    @operations.add("GET", "/healthz", "Whether the service runs.", media_types=("text/plain",))
+    @operations.add("GET", "/healthz", "Whether the service runs.", media_types=("text/plain",), needs_key=False)
     def healthz() -> Response:
         return Response("ok\n", mimetype="text/plain")
 
@@ -135,6 +135,7 @@ def api(service: Service, metrics: Metrics, review: ReviewFile) -> Operations:
         *("GET", "/readyz", "Whether the service is ready for questions."),
         media_types=("text/plain",),
         problems=("not-ready",),
+        needs_key=False,
     )
     def readyz() -> Response:
         if not service.ready.is_set():

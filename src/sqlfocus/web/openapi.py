@@ -44,7 +44,12 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": schemas.get("$defs", {})},
+        "components": {
+            "schemas": schemas.get("$defs", {}),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "Where the service is started with --keys."}
+            },
+        },
     }
 
 
@@ -54,6 +59,8 @@ def _name(pair: tuple[type[BaseModel], str]) -> str:
 
 def _operation(one: Operation, references: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"operationId": one.name, "summary": one.summary, "responses": _responses(one, references)}
+    if one.needs_key:
+        found["security"] = [{}, {"key": []}]
     names = [part[1:-1] for part in one.path.split("/") if part.startswith("{")]
     if names:
         found["parameters"] = [
@@ -80,12 +87,14 @@ def _responses(one: Operation, references: dict[Any, Any]) -> dict[str, Any]:
         content |= {other: {"schema": {"type": "string"}} for other in one.media_types if other not in content}
     responses: dict[str, Any] = {str(one.status): {"description": "Done.", **({"content": content} if content else {})}}
     by_status: dict[int, list[str]] = defaultdict(list)
-    for kind in dict.fromkeys((*one.problems, "internal")):
+    locked = ("unauthorized",) if one.needs_key else ()
+    counted = ("rate-limited",) if one.is_counted else ()
+    for kind in dict.fromkeys((*one.problems, *locked, *counted, "internal")):
         by_status[TITLES[kind][0]].append(kind)
     for status, kinds in sorted(by_status.items()):
         responses[str(status)] = {
             "description": "; ".join(f"{TITLES[kind][1]} (`{kind}`)" for kind in kinds),
             "content": {MEDIA_TYPE: {"schema": references[Problem, "serialization"]}},
-            **({"headers": {"Retry-After": {"schema": {"type": "integer"}}}} if status == 503 else {}),
+            **({"headers": {"Retry-After": {"schema": {"type": "integer"}}}} if status in (429, 503) else {}),
         }
     return responses

@@ -31,6 +31,13 @@ class Operation:
     problems: tuple[str, ...]
     media_types: tuple[str, ...]
     name: str
+    needs_key: bool = True
+    """Where the service has keys."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it takes from what its key may do a minute."""
+        return self.needs_key and self.method == "POST"
 
 
 class Operations:
@@ -51,6 +58,7 @@ class Operations:
         status: int = 200,
         problems: Sequence[str] = (),
         media_types: tuple[str, ...] = ("application/json",),
+        needs_key: bool = True,
     ) -> Callable[[Function], Function]:
         """Declare the function below as an operation.
 
@@ -74,7 +82,10 @@ class Operations:
             route = path.replace("{", "<").replace("}", ">")
             self.blueprint.add_url_rule(route, function.__name__, view, methods=[method])
             own = (*(("bad-request", "invalid", "too-large", "unsupported-media-type") if body else ()), *problems)
-            self.all.append(Operation(method, path, summary, body, answer, status, own, media_types, function.__name__))
+            name = function.__name__
+            self.all.append(
+                Operation(method, path, summary, body, answer, status, own, media_types, name, needs_key=needs_key)
+            )
             return function
 
         return declare

@@ -22,12 +22,14 @@ TITLES = {
     "sql-failed": (422, "The SQL does not run"),
     "sql-stopped": (422, "The SQL took too much and was stopped"),
     "prompt-too-long": (422, "The prompt is longer than the model reads"),
+    "unauthorized": (401, "A key is needed"),
     "no-model": (404, "There is no such model"),
     "no-database": (404, "There is no such database"),
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This cannot be done here"),
     "too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body is not JSON"),
+    "rate-limited": (429, "Too many requests a minute"),
     "internal": (500, "Something is wrong with the service"),
     "queue-full": (503, "Too many questions at a time"),
     "database-unavailable": (503, "The database does not answer"),
@@ -63,8 +65,10 @@ def problem(
     response = jsonify(body)
     response.status_code = status
     response.mimetype = MEDIA_TYPE
-    if status == 503:
+    if status in (429, 503):
         response.headers["Retry-After"] = str(retry_after or RETRY_SECONDS)
+    if kind == "unauthorized":
+        response.headers["WWW-Authenticate"] = 'Bearer realm="sqlfocus"'
     return response
 
 

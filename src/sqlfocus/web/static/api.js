@@ -1,7 +1,19 @@
 // The service's API. A call gives its data, or throws: Problem (the service says what is wrong), Gone (it does not
 // answer) or an AbortError (the caller stopped it).
 
+import { loadKey, saveKey } from "./store.js";
+
 const TRIES = 5;
+
+let key = loadKey();
+
+/** What calls are sent with from now on, where the service asks for a key. */
+export function useKey(value) {
+  key = value;
+  saveKey(value);
+}
+
+const withKey = (headers = {}) => (key ? { ...headers, Authorization: `Bearer ${key}` } : headers);
 
 export class Problem extends Error {
   /** `kind`: what docs/service.md calls it; `retryAfter`: seconds until it is worth trying again, where that is said. */
@@ -27,7 +39,7 @@ async function call(method, path, { body, signal } = {}) {
     response = await fetch(path, {
       method,
       signal,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: withKey(body === undefined ? {} : { "Content-Type": "application/json" }),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     content = await response.text();
@@ -61,7 +73,7 @@ export const feedback = (said) => call("POST", "feedback", { body: said });
 
 /** Stops an execution; it may have ended by itself. `keepalive` lets the call outlive the page. */
 export function stop(id) {
-  fetch(`executions/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  fetch(`executions/${id}`, { method: "DELETE", keepalive: true, headers: withKey() }).catch(() => {});
 }
 
 /** A name for a call. crypto.randomUUID is for secure origins only, and the page may be read over plain HTTP. */
@@ -78,7 +90,8 @@ export async function alive() {
 }
 
 /**
- * Sends a call, and again where the service says when to come back (its queue is full, say), TRIES times in all.
+ * Sends a call, and again where the service says when to come back (its queue is full, say, or the key was used too
+ * often), TRIES times in all.
  * `waiting(problem, seconds, attempt, TRIES)` is told each second; `signal` ends it.
  */
 export async function patiently(send, signal, waiting) {
@@ -86,7 +99,8 @@ export async function patiently(send, signal, waiting) {
     try {
       return await send();
     } catch (error) {
-      if (!(error instanceof Problem && error.status === 503 && error.retryAfter) || attempt === TRIES) throw error;
+      const later = error instanceof Problem && [429, 503].includes(error.status) && error.retryAfter;
+      if (!later || attempt === TRIES) throw error;
       for (let left = Math.ceil(error.retryAfter); left > 0; left--) {
         waiting(error, left, attempt + 1, TRIES);
         await second(signal);

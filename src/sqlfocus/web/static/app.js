@@ -7,6 +7,7 @@ import { copied } from "./export.js";
 import { startFeedback } from "./feedback.js";
 import { remember, startHistory } from "./history.js";
 import { say, startLanguage } from "./i18n.js";
+import { startKey } from "./key.js";
 import { hideResult, showResult } from "./result.js";
 import { announce, onReturn, showError, showMessage } from "./say.js";
 import { completions, startSchema } from "./schema.js";
@@ -307,6 +308,7 @@ $("dialect").addEventListener("change", () => save("dialect", $("dialect").value
 // ---- start
 
 onReturn(connect);
+startKey(connect);
 await connect();
 await followLink();
 grow();

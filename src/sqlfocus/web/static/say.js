@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { say } from "./i18n.js";
+import { askForKey } from "./key.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -17,6 +18,7 @@ export function showError(error) {
     showMessage("error.gone");
     return watch();
   }
+  if (error.status === 401) return askForKey();
   if (!(error instanceof api.Problem)) console.error(error);
   delete $("sql-error").dataset.text;
   $("sql-error").hidden = false;

@@ -19,6 +19,23 @@ export function save(name, value) {
   }
 }
 
+/** The key that the service asks for stays in this tab alone, and ends with it. */
+export function loadKey() {
+  try {
+    return sessionStorage.getItem(`${PREFIX}key`) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function saveKey(value) {
+  try {
+    sessionStorage.setItem(`${PREFIX}key`, value);
+  } catch {
+    // It is asked for again when the page is loaded again.
+  }
+}
+
 /** A text as it stands, not as JSON: theme.js reads it before any module runs. Null forgets it. */
 export function saveTheme(value) {
   try {
