@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlglot import Dialect, TokenType, exp
 from sqlglot.errors import ParseError, SqlglotError
 
@@ -15,6 +17,9 @@ NOT_SQL: tuple[type[Exception], ...] = (
 )
 """What the parser and the generator raise then: their own errors and, at odd texts, Python's. What models and people
 write is odd at times, so whoever reads such a text expects them all."""
+
+# It warns of statements that it knows by their first word alone, quoting them; whoever reads here hears by an error.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 MOST_NESTED_TYPES = 6
 """So many parentheses behind the names of types may stand one in the other."""

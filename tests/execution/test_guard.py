@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sqlfocus.execution.guard import check
+from sqlfocus.schema.mschema import Column, Database, Table
 
 SPIDER = Path(__file__).resolve().parents[2] / "../shared/spider"
 
@@ -195,3 +196,15 @@ def test_a_call_that_sqlglot_breaks_on_is_refused_in_one_line():
     permit = check("SELECT date_add(a) FROM t", dialect="mysql")
     assert (permit.allowed, permit.parsed) == (False, False)
     assert permit.reason == "not mysql SQL: a function lacks an argument"
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "mysql", "postgres"])
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT * FROM 'item.csv'", 'SELECT * FROM "/etc/passwd"', "SELECT * FROM file('/etc/passwd', 'LineAsString')"],
+    ["SELECT * FROM 'item.csv'", 'SELECT * FROM "/etc/passwd"', "SELECT * FROM file('/etc/passwd', 'LineAsString')"],
+)
+def test_what_duckdb_and_clickhouse_take_for_a_file_is_a_name_and_no_table_of_the_database(dialect, sql):
+    item = Table("item", (Column("id", "INTEGER"),))
+    permit = check(sql, dialect=dialect, database=Database("shop", (item,), dialect=dialect))
+    assert not permit.allowed and "there is no table" in permit.reason
