@@ -202,7 +202,6 @@ def test_a_call_that_sqlglot_breaks_on_is_refused_in_one_line():
 @pytest.mark.parametrize(
     "sql",
     ["SELECT * FROM 'item.csv'", 'SELECT * FROM "/etc/passwd"', "SELECT * FROM file('/etc/passwd', 'LineAsString')"],
-    ["SELECT * FROM 'item.csv'", 'SELECT * FROM "/etc/passwd"', "SELECT * FROM file('/etc/passwd', 'LineAsString')"],
 )
 def test_what_duckdb_and_clickhouse_take_for_a_file_is_a_name_and_no_table_of_the_database(dialect, sql):
     item = Table("item", (Column("id", "INTEGER"),))
