@@ -4,13 +4,11 @@ import importlib.util
 import json
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
+from finetuning import SCHEMA, command, finetune, training_rows, weights
 from sqlfocus.corpus.prompt import template_named
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.inference.transformers import TransformersEngine
@@ -21,44 +19,10 @@ from sqlfocus.training.dataset import load_dataset
 from sqlfocus.training.loss import token_losses
 from sqlfocus.training.packing import pad
 
-ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = "【DB_ID】 {0}\n【Schema】\n# Table: {0}\n[\n(id:INTEGER, Primary Key),\n(name:TEXT),\n(age:INTEGER)\n]"
-
 
 @pytest.fixture
 def data(tmp_path):
-    folder = tmp_path / "data"
-    (folder / "schemas").mkdir(parents=True)
-    rows = []
-    for db_id in ("singer", "farm", "shop"):
-        (folder / "schemas" / f"{db_id}.txt").write_text(SCHEMA.format(db_id))
-        for age in range(20, 32):
-            sql = f"SELECT name FROM {db_id} WHERE age > {age}"
-            rows.append({"question": f"Who is older than {age}?", "sql": sql, "db_id": db_id})
-    train = folder / "train_data.jsonl"
-    train.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return train
-
-
-def command(tiny_model, data, run, *flags):
-    return [
-        sys.executable,
-        str(ROOT / "finetune.py"),
-        *("--model_name", str(tiny_model), "--train_file", str(data), "--output_dir", str(run / "output")),
-        *("--save_dir", str(run / "adapter"), "--tracking", "disabled", "--use_cpu", "--save_steps", "2"),
-        *("--learning_rate", "1e-2", "--logging_steps", "1", "--disable_tqdm", "true", *flags),
-    ]
-
-
-def finetune(tiny_model, data, run, *flags, check=True):
-    done = subprocess.run(command(tiny_model, data, run, *flags), capture_output=True, text=True, cwd=run.parent)
-    if check:
-        assert done.returncode == 0, done.stderr
-    return done
-
-
-def weights(run):
-    return load_file(run / "adapter" / "tiny-llama-lora" / "adapter_model.safetensors")
+    return training_rows(tmp_path / "data")
 
 
 def test_a_run_says_what_it_will_do_and_leaves_an_adapter_that_answers(tiny_model, data, tmp_path):

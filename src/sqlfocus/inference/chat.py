@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from sqlfocus.corpus.prompt import Prompt
+from sqlfocus.corpus.prompt import Prompt, unmarked
 from sqlfocus.errors import UserError
 from sqlfocus.inference.tokenizer import Tokenizer
 
@@ -21,10 +21,11 @@ def read_prompt(tokenizer: Tokenizer, prompt: Prompt) -> tuple[list[int], int]:
     """
     text = tokenizer.chat(prompt.messages())
     ids, ends = tokenizer.ids_and_ends(text)
-    begin = text.find(prompt.user[: prompt.shared]) if prompt.shared else -1
+    shared = unmarked(prompt.user[: prompt.shared])
+    begin = text.find(shared) if shared else -1
     if begin < 0:
         return ids, 0
-    return ids, min(bisect_right(ends, begin + prompt.shared), len(ids) - 1)
+    return ids, min(bisect_right(ends, begin + len(shared)), len(ids) - 1)
 
 
 def end_token(tokenizer: Tokenizer) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
-import json
 import random
 import sys
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
 from torch.distributed.tensor import DTensor
 from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -25,6 +26,14 @@ from sqlfocus.models import attention
 from sqlfocus.models.loading import Source, find_model, load_base, load_tokenizer, quiet_peft
 from sqlfocus.models.record import ModelRecord, installed_versions
 from sqlfocus.training.arguments import FinetuneArguments
+from sqlfocus.training.checkpoints import (
+    Run,
+    fingerprint_of_data,
+    fingerprint_of_weights,
+    step_of,
+    there_is_one,
+    to_resume,
+)
 from sqlfocus.training.dataset import Dataset, dialects, load_dataset, tokenized
 from sqlfocus.training.fused import fuse_layers
 from sqlfocus.training.head import fuse_loss
@@ -35,7 +44,7 @@ from sqlfocus.training.plan import announce, run_dtype
 from sqlfocus.training.progress import Progress, StopOnInterrupt
 from sqlfocus.training.reorder import EpochExamples, reordered
 from sqlfocus.training.tracking import Tracker, choose_mode
-from sqlfocus.training.trainer import PackedTrainer
+from sqlfocus.training.trainer import PackedTrainer, not_finite
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -87,36 +96,6 @@ def check(args: FinetuneArguments) -> None:
             )
         if importlib.util.find_spec("bitsandbytes") is None:
             raise UserError("--train_mode qlora needs bitsandbytes: pip install bitsandbytes")
-
-
-def checkpoint_to_resume(args: FinetuneArguments) -> str | None:
-    """The checkpoint folder that ``--resume_from_checkpoint`` means; ``last`` (or ``true``) is the newest whole one.
-
-    Raises:
-        UserError: there is none.
-    """
-    wanted: str | None = args.resume_from_checkpoint
-    if not wanted:
-        return None
-    if wanted.lower() in ("last", "true"):
-        found = [path for path in Path(args.output_dir).glob("checkpoint-*") if _is_whole(path)]
-        if not found:
-            raise UserError(f"{args.output_dir}: no checkpoint to resume from; leave out --resume_from_checkpoint")
-        return str(max(found, key=lambda path: int(path.name.removeprefix("checkpoint-"))))
-    if not _is_whole(Path(wanted)):
-        raise UserError(
-            f"{wanted}: no checkpoint there; name a folder like {args.output_dir}/checkpoint-500, or `last`"
-        )
-    return wanted
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end: its state file is written last."""
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def adapter_folder(args: FinetuneArguments) -> Path:
@@ -216,6 +195,18 @@ def _sampler(args: FinetuneArguments, dataset: Dataset) -> StepSampler:
     )
 
 
+def _run_of(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, sampler: StepSampler) -> Run:
+    """What a checkpoint's run has to have in common with this one."""
+    steps = f"{args.packing} {args.seed} {args.reorder_schema} {sampler.steps} {sampler.groups}"
+    return Run(
+        data=fingerprint_of_data(dataset.examples),
+        base=fingerprint_of_weights(pair for pair in model.named_parameters() if not pair[1].requires_grad),
+        lora=f"rank {args.lora_rank}, alpha {args.lora_alpha}, {args.train_mode}",
+        steps=hashlib.sha256(steps.encode()).hexdigest(),
+        dtype=str(run_dtype(args)),
+    )
+
+
 def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path:
     """Fine-tune as the flags say; return the adapter's folder.
 
@@ -224,7 +215,8 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
         Interrupted: Ctrl-C; a checkpoint was written.
     """
     check(args)
-    resume = checkpoint_to_resume(args)
+    if args.resume_from_checkpoint:
+        there_is_one(args.resume_from_checkpoint, Path(args.output_dir))
     mode = choose_mode(args.tracking)
     choose_threads()
     keep_freed_memory()
@@ -245,6 +237,8 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     if main:
         sys.stderr.write(announce(args, source, dataset, sampler) + "\n")
     model = build_model(args, source)
+    run = _run_of(args, model, dataset, sampler)
+    resume = to_resume(args.resume_from_checkpoint, Path(args.output_dir), run) if args.resume_from_checkpoint else None
     tracker = Tracker(
         mode if main else "disabled",
         log_dir=Path(args.output_dir) / "swanlog",
@@ -263,6 +257,7 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
         train_examples=_epochs(args, dataset, tokenizer, template) if args.reorder_schema else dataset.examples,
         sampler=sampler,
         eval_examples=evaluation.examples if evaluation else (),
+        run=run,
         measure=measured if measure is not None and main else None,
         callbacks=[one for one in (Progress(), interrupt, tracker.callback()) if one is not None],
     )
@@ -270,7 +265,12 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
     trainer.remove_callback(PrinterCallback)
     try:
         with disk_errors(Path(args.output_dir)):
-            trainer.train(resume_from_checkpoint=resume)
+            if resume and 0 < args.max_steps <= step_of(resume) and not args.in_shards:
+                # The trainer would make one step more.
+                set_peft_model_state_dict(model, load_file(resume / "adapter_model.safetensors"))
+                trainer.state.global_step = step_of(resume)
+            else:
+                trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     finally:
         charts = tracker.finish()
     if interrupt.stopped:
@@ -279,6 +279,8 @@ def finetune(args: FinetuneArguments, *, measure: Measure | None = None) -> Path
             "Go on with the same command and --resume_from_checkpoint last"
         )
     weights = adapter_weights(model)
+    if any(not bool(weight.isfinite().all()) for weight in weights.values()):
+        raise UserError(not_finite(trainer.state.global_step))
     if main:
         record = ModelRecord(
             base_model=_portable(args.model_name),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerControl
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints
 
+from sqlfocus.errors import UserError
 from sqlfocus.training.arguments import FinetuneArguments
 from sqlfocus.training.check import check_packing
+from sqlfocus.training.checkpoints import Run, mark
 from sqlfocus.training.loss import row_losses
 from sqlfocus.training.packing import Row, StepLoader, StepSampler, TokenizedExample, batches
 from sqlfocus.training.plan import pack_tokens
@@ -25,7 +29,8 @@ Measure = Callable[[Any], Mapping[str, float]]
 class PackedTrainer(Trainer):
     """Trains on :class:`TokenizedExample` lists, packed by shared prefix or padded.
 
-    The loss of a step is the mean over all its answer tokens, on all devices.
+    The loss of a step is the mean over all its answer tokens, on all devices. Checkpoints are marked as those of
+    ``run``, where it is given.
     """
 
     args: FinetuneArguments
@@ -38,11 +43,14 @@ class PackedTrainer(Trainer):
         args: FinetuneArguments,
         train_examples: Sequence[TokenizedExample],
         sampler: StepSampler,
+        run: Run | None = None,
         eval_examples: Sequence[TokenizedExample] = (),
         measure: Measure | None = None,
         **kwargs: Any,
     ) -> None:
         self.sampler = sampler
+        self.run = run
+        self.finite = torch.ones((), dtype=torch.bool, device=args.device)
         self.eval_examples = eval_examples
         self.measure = measure
         self.tokens_seen = 0
@@ -120,7 +128,38 @@ class PackedTrainer(Trainer):
                         loss = next(losses) * (scale if number <= passes else 0 * scale)
                     self.accelerator.backward(loss)
                 total += loss.detach()
+        if not self.args.fp16:  # whose scaler leaves such a step out
+            self.finite &= total.isfinite()
+            if total.device.type == "cpu":  # to look at it on a GPU is to wait for it
+                self._stop_unless_finite()
         return total
+
+    def _stop_unless_finite(self) -> None:
+        """Stop where a loss was no number: what comes of it is none either, and would be saved.
+
+        Raises:
+            UserError: it was.
+        """
+        if not bool(self.finite):
+            raise UserError(not_finite(self.state.global_step))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Older ones go only when the new one is marked as whole."""
+        self._stop_unless_finite()
+        if self.run is None:
+            super()._save_checkpoint(model, trial)
+            return
+        most, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = most
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            folder = self._get_output_dir(trial=trial)
+            mark(Path(folder) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}", self.run)
+            best = self.state.best_model_checkpoint
+            rotate_checkpoints(output_dir=folder, save_total_limit=most, best_model_checkpoint=best, use_mtime=True)
 
     def _passes(self, own: int) -> int:
         """How many forward passes this process makes for its ``own`` rows of a step: in shards, as many as any."""
@@ -135,6 +174,7 @@ class PackedTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
+            self._stop_unless_finite()
             now = time.monotonic()
             logs["tokens_per_second"] = round(self.tokens_seen / (now - self.clock), 1)
             logs["memory_gb"] = round(peak_memory() / 1e9, 2)
@@ -160,6 +200,14 @@ class PackedTrainer(Trainer):
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+def not_finite(step: int) -> str:
+    """What to say where a loss or a weight is no number."""
+    return (
+        f"after step {step} the loss is no longer a number, and nothing more is saved; begin anew with a smaller "
+        "--learning_rate, or see with --resume_from_checkpoint last whether it comes again"
+    )
 
 
 def _examples(packs: Sequence[Sequence[Row]]) -> Iterator[TokenizedExample]:
