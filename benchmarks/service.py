@@ -22,6 +22,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,11 +79,16 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def under_load(model: str, config: Path, clients: int, seconds: float) -> dict[str, float]:
-    """Start the service, ask, and report."""
+@contextmanager
+def started(model: str, config: Path, *flags: str) -> Iterator[tuple[str, psutil.Process]]:
+    """The service's address and process, ready for questions, while the block runs."""
     words = [sys.executable, "-m", "app", "--model", model, "--enable-mschema", "--config", str(config), "--port", "0"]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=config.parent
+        [*words, *flags],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=config.parent,
     )
     try:
         assert process.stdout is not None
@@ -94,7 +101,15 @@ def under_load(model: str, config: Path, clients: int, seconds: float) -> dict[s
         url = re.findall(r"page +(\S+/)\n", said)[0].replace("localhost", "127.0.0.1")
         while requests.get(f"{url}readyz", timeout=30).status_code != 200:
             time.sleep(0.2)
-        server = psutil.Process(process.pid)
+        yield url, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def under_load(model: str, config: Path, clients: int, seconds: float) -> dict[str, float]:
+    """Start the service, ask, and report."""
+    with started(model, config) as (url, server):
         ask(url, clients, min(10.0, seconds / 3))  # so that all that is made once is there
         time.sleep(2)
         before = server.memory_info().rss
@@ -108,9 +123,6 @@ def under_load(model: str, config: Path, clients: int, seconds: float) -> dict[s
         time.sleep(2)
         after = server.memory_info().rss
         return report(seen, clients, seconds, before, memory, after)
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def ask(url: str, clients: int, seconds: float) -> Seen:
