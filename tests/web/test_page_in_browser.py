@@ -5,6 +5,7 @@ import io
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -497,6 +498,70 @@ def test_names_and_values_are_never_taken_for_html(open_page):
     page.click("#history-open")
     page.wait_for_timeout(200)
     assert page.evaluate("window.hacked") is None and page.locator("main img, aside img, dialog img").count() == 0
+
+
+MADE_OF_HTML = "img, image, iframe, object, embed, base, meta, script, math, video, audio, xss, animate, link, form"
+
+
+def test_no_field_of_any_answer_is_taken_for_html(open_page):
+    """Every text that the service sends is replaced by texts that would run, were they taken for HTML."""
+    payloads = (Path(__file__).parent / "xss.txt").read_text(encoding="utf-8").splitlines()
+    whole = " ".join(payloads)
+    kept = {"sqlite", "number", "text", "bar", "line", "shop", "hostile", "/problems/sql-failed"}
+
+    def harm(value):
+        if isinstance(value, str):
+            return value if value in kept else whole
+        if isinstance(value, list):
+            return [harm(one) for one in value]
+        return {name: harm(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+    def answer(route):
+        response = route.fetch()
+        body = harm(response.json())
+        if route.request.url.endswith("text2sql"):
+            body |= {
+                "parses": True,
+                "allowed": True,
+                "left_out": [whole],
+                "notes": [whole],
+                "reason": whole,
+                "values": [{"table": whole, "column": whole, "value": whole}],
+                "attempts": [{"sql_query": whole, "error": whole}] * 2,
+            }
+        route.fulfill(response=response, json=body)
+
+    page = open_page()
+    before = page.locator(MADE_OF_HTML).count()
+    for path in ("**/text2sql", "**/ask", "**/execute", "**/schema", "**/refresh", "**/databases", "**/feedback"):
+        page.route(path, answer)
+    page.click("#schema-refresh")
+    page.wait_for_function("document.getElementById('schema-tree').innerText.includes('window.hacked')")
+    page.click("#schema-tree [role=treeitem] >> nth=0", position={"x": 4, "y": 12})
+    page.hover("#schema-tree [aria-level='2'] >> nth=0")
+    page.fill("#question", "How many customers are there in each country?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#answer-foot:not([hidden])", timeout=30_000)
+    page.wait_for_selector("#result-card:not([hidden]) .ag-header-cell, #sql-error:not([hidden])")
+    page.click("#details-summary")
+    run(page, BY_COUNTRY)
+    if page.locator("[data-view=chart]:visible").count():
+        page.click("[data-view=chart]")
+        page.wait_for_selector("#chart canvas")
+        page.mouse.move(*[page.locator("#chart").bounding_box()[key] + 150 for key in ("x", "y")])
+    page.click("#good")
+    page.click("#history-open")
+    page.wait_for_selector("#history-list button")
+    for payload in ("window.hacked", "onerror"):
+        assert payload in page.inner_text("#history-list")
+    shoot(page, "xss")
+    page.click("#history-list button >> nth=0")
+    page.click("#link")
+    page.goto(page.evaluate("navigator.clipboard.readText()"))
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hacked") is None
+    assert page.locator(MADE_OF_HTML).count() == before
 
 
 def test_the_schema_is_searched_and_inserted_by_keyboard(open_page):
