@@ -103,6 +103,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--languages", nargs="+", default=["en"], help="of the synthesized questions (%(default)s)")
     parser.add_argument("--learning_rate", default="1e-3", help="of the base (%(default)s)")
     parser.add_argument("--tuned_learning_rate", default="3e-4", help="of the tuned model (%(default)s)")
+    parser.add_argument(
+        "--tuned_share", default="0.5", help="how far merging goes from the tuned model to its adapter (%(default)s)"
+    )
     parser.add_argument("--lora_rank", default="32", help="(%(default)s)")
     parser.add_argument("--max_values", type=int, help="sample values a column; default: as the tuned model's, else 3")
     parser.add_argument("--output", type=Path, default=Path("output/own-database"), help="(%(default)s)")
@@ -141,9 +144,9 @@ def on_database(
             ask(args, work, model, before)
         seconds = folder / f"{start}-own.seconds"
         if not after.exists():
-            adapter = tune(args, work, start, model, seconds)
-            ask(args, work, str(adapter), after)
-            shutil.rmtree(adapter.parent)  # 40 MB each
+            tuned = tune(args, work, start, model, seconds)
+            ask(args, work, str(tuned), after)
+            shutil.rmtree(tuned.parent)  # 300 MB each
         found[start] = Answers(verdicts(before))
         found[f"{start}, own"] = Answers(verdicts(after), float(seconds.read_text()))
     return found
@@ -165,16 +168,17 @@ def lay_out(args: argparse.Namespace, work: Path, name: str, asked: Sequence[Exa
 
 
 def tune(args: argparse.Namespace, work: Path, start: str, model: str, seconds: Path) -> Path:
-    """The folder of an adapter trained on the pairs; ``seconds`` notes how long that took, loading and all."""
-    folder = work / f"{start}-adapter"
+    """The folder of a model trained on the pairs; ``seconds`` notes how long that took, loading and merging too."""
+    folder = work / f"{start}-tuned"
     if not seconds.exists():
         begun = time.monotonic()
         own = ["--model_name", model, "--train_file", str(work / "train_data.jsonl"), "--save_dir", str(folder)]
         run("finetune", *own, "--output_dir", str(work / f"{start}-run"), *training(args, start), work=work)
+        share = "1" if start == "base" else args.tuned_share
+        run("merge", "--adapter", str(folder), "--output", str(folder / "merged"), "--share", share, work=work)
         shutil.rmtree(work / f"{start}-run", ignore_errors=True)  # it is there where a checkpoint was written
         seconds.write_text(f"{time.monotonic() - begun:.1f}\n")
-    (adapter,) = folder.iterdir()
-    return adapter
+    return folder / "merged"
 
 
 def ask(args: argparse.Namespace, work: Path, model: str, output: Path) -> None:

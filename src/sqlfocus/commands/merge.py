@@ -18,6 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"adapter folder, or a folder that holds just one (default: {DEFAULT_ADAPTER.parent})",
     )
     parser.add_argument("--output", type=Path, help="folder of the merged model (default: new-model/…-R1)")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="how far to go from the base to the adapter; half of the way keeps more of what a tuned base could do "
+        "(%(default)s)",
+    )
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="default: as the base is stored")
     parser.add_argument("--force", action="store_true", help="replace the output folder")
 
@@ -34,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     adapter = _one_adapter(args.adapter.expanduser() if args.adapter else _at_home(DEFAULT_ADAPTER.parent))
     output = args.output or _at_home(DEFAULT_OUTPUT.parent) / f"{adapter.name.removesuffix('-lora')}-R1"
     output = output.expanduser()
-    merged = merge(adapter, output, dtype=getattr(torch, args.dtype) if args.dtype else None, force=args.force)
+    dtype = getattr(torch, args.dtype) if args.dtype else None
+    merged = merge(adapter, output, share=args.share, dtype=dtype, force=args.force)
     sys.stderr.write(f"Merged model: {merged}\n")
     return 0
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 
 import torch
+from peft.tuners.lora import LoraLayer
 
 from sqlfocus.errors import UserError
 from sqlfocus.files import atomic_folder
@@ -14,17 +15,24 @@ from sqlfocus.models.loading import adapter_base, is_adapter, load_adapter, load
 from sqlfocus.models.record import ModelRecord
 
 
-def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, force: bool = False) -> Path:
+def merge(
+    adapter: Path, output: Path, *, share: float = 1.0, dtype: torch.dtype | None = None, force: bool = False
+) -> Path:
     """Merge ``adapter`` into its base and save model, tokenizer, generation config, record and model card.
 
     The base is loaded once; each adapted matrix gets its update in place, so that memory holds one model and one
     layer's update. ``dtype`` defaults to the type that the base's weights are stored in. The folder is written under
     another name first and renamed when it is whole.
 
+    With a ``share`` below 1 the weights go only that far from the base's to the adapter's, which keeps more of what the
+    base could do before (WiSE-FT: Wortsman et al., 2022, arXiv 2109.01903).
+
     Raises:
-        UserError: ``adapter`` is not an adapter folder, ``output`` exists (and not ``force``), its base is not to be
-            had or has changed, or the disk is full.
+        UserError: ``share`` is none, ``adapter`` is not an adapter folder, ``output`` exists (and not ``force``), its
+            base is not to be had or has changed, or the disk is full.
     """
+    if not 0 < share <= 1:
+        raise UserError(f"--share {share:g}: it is more than 0, and 1 at most")
     if not is_adapter(str(adapter)):
         raise UserError(f"{adapter}: no adapter there (no adapter_config.json); fine-tune first: python finetune.py")
     if output.exists() and not force:
@@ -34,11 +42,17 @@ def merge(adapter: Path, output: Path, *, dtype: torch.dtype | None = None, forc
     licence = base_licence(named, source.folder)
     base = load_base(source, dtype=dtype or "auto")
     tokenizer = load_tokenizer(source)
-    merged = load_adapter(base, adapter).merge_and_unload()
+    model = load_adapter(base, adapter)
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.scale_layer(share)
+    merged = model.merge_and_unload()
     with atomic_folder(output) as part:
         merged.save_pretrained(str(part))
         tokenizer.save_pretrained(str(part))
         if record is not None:
+            if share < 1:
+                record.training["share"] = share
             record.write(part)
         (part / CARD).write_text(model_card(output.name, record, named, licence), encoding="utf-8")
     return output
