@@ -104,7 +104,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--learning_rate", default="1e-3", help="of the base (%(default)s)")
     parser.add_argument("--tuned_learning_rate", default="3e-4", help="of the tuned model (%(default)s)")
     parser.add_argument(
-        "--tuned_share", default="0.5", help="how far merging goes from the tuned model to its adapter (%(default)s)"
+        "--tuned_share", default="0.7", help="how far merging goes from the tuned model to its adapter (%(default)s)"
     )
     parser.add_argument("--lora_rank", default="32", help="(%(default)s)")
     parser.add_argument("--max_values", type=int, help="sample values a column; default: as the tuned model's, else 3")
