@@ -22,8 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--share",
         type=float,
         default=1.0,
-        help="how far to go from the base to the adapter; 0.7 keeps more of what a tuned base could do "
-        "(%(default)s)",
+        help="how far to go from the base to the adapter; 0.7 keeps more of what a tuned base could do (%(default)s)",
     )
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="default: as the base is stored")
     parser.add_argument("--force", action="store_true", help="replace the output folder")
