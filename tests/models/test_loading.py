@@ -1,11 +1,13 @@
 import json
+import os
+import shutil
 from dataclasses import asdict
 
 import pytest
 import torch
 
 from sqlfocus.errors import UserError
-from sqlfocus.models.loading import Source, adapter_base, find_model, load_base, load_tokenizer
+from sqlfocus.models.loading import Source, adapter_base, find_model, load_base, load_model, load_tokenizer
 from sqlfocus.models.named import max_values
 from sqlfocus.models.record import ModelRecord, read_record
 
@@ -136,3 +138,35 @@ def test_a_model_is_shown_as_many_sample_values_as_in_its_training(recorded, exp
     ModelRecord("base", "", "schema-first", ["sqlite"], max_values=recorded).write(tmp_path)
     assert max_values(str(tmp_path)) == expected
     assert max_values("some/base") is None
+
+
+class _Harm:
+    """What a pickle can do: on being read it makes a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["beside", "instead"])
+def test_no_pickle_in_a_models_folder_is_read(kept, tiny_model, farm, tmp_path):
+    adapter, base, harm = tmp_path / "adapter", tmp_path / "base", tmp_path / "harm"
+    shutil.copytree(farm / "adapter" / "tiny-llama-lora", adapter)
+    shutil.copytree(tiny_model, base)
+    for folder, names in (
+        (adapter, ["adapter_model.bin", "training_args.bin", "optimizer.pt"]),
+        (base, ["pytorch_model.bin", "training_args.bin", "flax_model.msgpack", "tf_model.h5"]),
+    ):
+        for name in names:
+            torch.save(_Harm(harm), folder / name)
+        if not kept:
+            next(folder.glob("*.safetensors")).unlink()
+    for folder, says in ((adapter, "there is no adapter_model.safetensors"), (base, "the model cannot be loaded")):
+        if kept:
+            load_model(str(folder))
+        else:
+            with pytest.raises(UserError, match=says):
+                load_model(str(folder))
+    assert not harm.exists()

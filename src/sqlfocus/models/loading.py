@@ -28,6 +28,7 @@ from sqlfocus.models.record import ModelRecord, read_record
 
 HUBS = ("huggingface", "modelscope")
 ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 # What is fetched of a model: weights, the last, in one format only, and never a pickle. The card tells the licence.
 _PATTERNS = ["*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "README.md", "*.safetensors"]
 
@@ -186,10 +187,12 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The base model with the adapter in ``folder`` on it.
 
     Raises:
-        UserError: the adapter's files are broken, or do not fit the base.
+        UserError: the adapter's files are broken, pickled, or do not fit the base.
     """
     from peft import PeftModel
 
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise UserError(f"{folder}: there is no {ADAPTER_WEIGHTS}; weights in other formats are not read")
     try:
         with quiet_peft():
             return PeftModel.from_pretrained(base, str(folder))
