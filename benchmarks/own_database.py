@@ -67,12 +67,13 @@ def main() -> int:
         names = [name for name in names if name in args.only]
     if args.quick:
         names = names[:1]
-    starts = {"base": args.model} | ({"tuned": args.tuned} if args.tuned else {})
+    starts = {name: model for name, model in (("base", args.model), ("tuned", args.tuned)) if model}
     print(
         f"Machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores. Compared: "
         + ", ".join(f"{name} ({path})" for name, path in starts.items())
-        + f", before and after {args.pairs} pairs of each database. Training: {' '.join(training(args, 'base'))}"
-        + (f"; of the tuned model at {args.tuned_learning_rate}\n" if args.tuned else "\n")
+        + f", before and after {args.pairs} pairs of each database. Training: "
+        + "; ".join(f"{name} {' '.join(training(args, name))}" for name in starts)
+        + (f", merged {args.tuned_share} of the way\n" if args.tuned else "\n")
     )
     found: dict[str, dict[str, Answers]] = {}
     for name in names:
@@ -95,6 +96,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="base model: hub name, folder or GGUF file (default: SmolLM2-135M-Instruct)")
     parser.add_argument("--tuned", help="a merged model that was tuned on other databases")
+    parser.add_argument("--tuned_only", action="store_true", help="leave out the base")
     parser.add_argument("--spider", type=Path, default=ROOT / "../shared/spider", help="Spider's folder")
     parser.add_argument("--data", type=Path, help="questions with their SQL, JSONL (default: Spider's dev)")
     parser.add_argument("--exclude_databases", nargs="+", default=["wta_1"], help="(%(default)s, which has no rows)")
@@ -116,7 +118,9 @@ def parse() -> argparse.Namespace:
     if args.quick:
         args.pairs = min(args.pairs, 200)
     args.databases = args.spider / "database"
-    args.model = args.model or str(fetch_smollm2())
+    args.model = None if args.tuned_only else args.model or str(fetch_smollm2())
+    if args.tuned_only and not args.tuned:
+        parser.error("--tuned_only: name the model with --tuned")
     if args.max_values is None:
         args.max_values = max_values(args.tuned) if args.tuned else 3
     return args
@@ -216,9 +220,11 @@ def report(found: dict[str, dict[str, Answers]], starts: dict[str, str], *, mark
     rows = []
     for name, by in found.items():
         minutes = sum(by[f"{start}, own"].seconds for start in starts) / 60 / len(starts)
-        rows.append([name, str(len(by["base"].right)), *(f"{by[model].ex:.3f}" for model in models), f"{minutes:.1f}"])
+        rows.append(
+            [name, str(len(by[models[0]].right)), *(f"{by[model].ex:.3f}" for model in models), f"{minutes:.1f}"]
+        )
     means = [f"{statistics.mean(by[model].ex for by in found.values()):.3f}" for model in models]
-    rows.append(["mean of databases", str(sum(len(by["base"].right) for by in found.values())), *means, ""])
+    rows.append(["mean of databases", str(sum(len(by[models[0]].right) for by in found.values())), *means, ""])
     return layout(["database", "questions", *models, "minutes"], rows, markdown=markdown)
 
 
@@ -234,7 +240,7 @@ def place(path: Path, name: str, table: str) -> None:
 def summary(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> dict[str, float]:
     """What own pairs gain: the mean over databases and over questions, with 95 % intervals."""
     figures: dict[str, float] = {"databases": len(found)}
-    figures["questions"] = sum(len(by["base"].right) for by in found.values())
+    figures["questions"] = sum(len(by[next(iter(starts))].right) for by in found.values())
     for start in starts:
         gains = [by[f"{start}, own"].ex - by[start].ex for by in found.values()]
         low, high = bootstrap(gains)
