@@ -202,3 +202,4 @@ def test_a_mark_names_all_that_differs(tmp_path):
     assert fault(tmp_path, RUN) == ""
     said = fault(tmp_path, Run("other", "other", "lora", "steps", "dtype"))
     assert "training rows" in said and "base model" in said and "LoRA" not in said
+    assert fault(tmp_path, Run("data", "", "lora", "steps", "dtype")) == ""

@@ -29,7 +29,7 @@ _SAMPLE = 16
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What makes a run's steps: each field's text is what to call it where it differs."""
+    """What makes a run's steps. A field that is empty is not known, and the same as any."""
 
     data: str
     base: str
@@ -46,7 +46,8 @@ class Run:
             "steps": "which examples come in which step (packing, batch size, prefixes a step, seed, processes)",
             "dtype": "the numbers' type",
         }
-        return [said[one.name] for one in fields(self) if getattr(self, one.name) != getattr(other, one.name)]
+        pairs = [(said[one.name], getattr(self, one.name), getattr(other, one.name)) for one in fields(self)]
+        return [what for what, mine, its in pairs if mine and its and mine != its]
 
 
 def fingerprint_of_data(examples: Iterable[TokenizedExample]) -> str:

@@ -197,10 +197,11 @@ def _sampler(args: FinetuneArguments, dataset: Dataset) -> StepSampler:
 
 def _run_of(args: FinetuneArguments, model: PreTrainedModel, dataset: Dataset, sampler: StepSampler) -> Run:
     """What a checkpoint's run has to have in common with this one."""
+    frozen = (pair for pair in model.named_parameters() if not pair[1].requires_grad)
     steps = f"{args.packing} {args.seed} {args.reorder_schema} {sampler.steps} {sampler.groups}"
     return Run(
         data=fingerprint_of_data(dataset.examples),
-        base=fingerprint_of_weights(pair for pair in model.named_parameters() if not pair[1].requires_grad),
+        base=fingerprint_of_weights(frozen) if args.process_index == 0 else "",  # another process may have none yet
         lora=f"rank {args.lora_rank}, alpha {args.lora_alpha}, {args.train_mode}",
         steps=hashlib.sha256(steps.encode()).hexdigest(),
         dtype=str(run_dtype(args)),
