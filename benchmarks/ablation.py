@@ -29,7 +29,6 @@ from sqlfocus.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
 PREDICTIONS = ROOT / "docs" / "predictions"
-BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def main() -> int:
     text = "\n\n".join(tables(rows, right))
     print(text)
     if args.write:
-        place(args.write, text)
+        place(args.write, "ablation", text)
     if args.json:
         figures = {f"ex_{name}": sum(verdicts) / len(verdicts) for name, verdicts in right.items()}
         args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -107,13 +106,13 @@ def line(row: Row, right: dict[str, list[bool]]) -> list[str]:
     return [*cells, *("" if value is None else f"{value:.0f}" for value in (row.minutes, row.milliseconds))]
 
 
-def place(path: Path, text: str) -> None:
-    """Put the tables between the marks of a Markdown file."""
-    whole = path.read_text(encoding="utf-8")
-    before, rest = whole.split(BEGIN)
-    _, after = rest.split(END)
+def place(path: Path, name: str, text: str) -> None:
+    """Put tables between the marks of that name in a Markdown file."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
     with atomic_write(path) as out:
-        out.write(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+        out.write(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

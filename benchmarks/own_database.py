@@ -27,6 +27,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablation import place
+
 from sqlfocus.corpus.example import Example, read_examples, write_examples
 from sqlfocus.corpus.spider import read_spider
 from sqlfocus.demo.small_model import fetch_smollm2
@@ -226,15 +228,6 @@ def report(found: dict[str, dict[str, Answers]], starts: dict[str, str], *, mark
     means = [f"{statistics.mean(by[model].ex for by in found.values()):.3f}" for model in models]
     rows.append(["mean of databases", str(sum(len(by[models[0]].right) for by in found.values())), *means, ""])
     return layout(["database", "questions", *models, "minutes"], rows, markdown=markdown)
-
-
-def place(path: Path, name: str, table: str) -> None:
-    """Put the table between the marks with the output folder's name in a Markdown file."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, rest = path.read_text(encoding="utf-8").split(begin)
-    _, after = rest.split(end)
-    with atomic_write(path) as out:
-        out.write(f"{before}{begin}\n\n{table}\n\n{end}{after}")
 
 
 def summary(found: dict[str, dict[str, Answers]], starts: dict[str, str]) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """Merging: the weights of the base and the adapter's, all of the way or a share of it."""
 
+import shutil
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -19,6 +21,10 @@ def weights(folder):
 
 
 def test_a_share_is_that_far_from_the_base_to_the_adapter(adapter, tiny_model, tmp_path):
+    adapter = shutil.copytree(adapter, tmp_path / "adapter")
+    measured = read_record(adapter)
+    measured.evaluations.append({"data": "dev.jsonl", "questions": 10, "ex": 0.5, "low": 0.2, "high": 0.8})
+    measured.write(adapter)
     base = load_file(tiny_model / "model.safetensors")
     whole = weights(merge(adapter, tmp_path / "whole", dtype=torch.float32))
     part = weights(merge(adapter, tmp_path / "part", share=0.25, dtype=torch.float32))
@@ -30,6 +36,8 @@ def test_a_share_is_that_far_from_the_base_to_the_adapter(adapter, tiny_model, t
     record = read_record(tmp_path / "part")
     assert record is not None and record.training["share"] == 0.25
     assert "share" not in read_record(tmp_path / "whole").training
+    # What was measured is the whole adapter's.
+    assert record.evaluations == [] and len(read_record(tmp_path / "whole").evaluations) == 1
     assert "- Share: 0.25" in (tmp_path / "part" / "README.md").read_text(encoding="utf-8")
 
 

@@ -53,6 +53,7 @@ def merge(
         if record is not None:
             if share < 1:
                 record.training["share"] = share
+                record.evaluations.clear()  # they are the whole adapter's
             record.write(part)
         (part / CARD).write_text(model_card(output.name, record, named, licence), encoding="utf-8")
     return output

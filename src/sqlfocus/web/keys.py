@@ -62,7 +62,11 @@ class Key:
 
 
 class Keys:
-    """The keys of a file, which is read again where it changed, so that a key that was removed opens nothing more."""
+    """The keys of a file, which is read again where it changed, so that a key that was removed opens nothing more.
+
+    Raises:
+        UserError: there is no such file, no key in it, or a line is not one of a key.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
