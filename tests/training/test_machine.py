@@ -2,6 +2,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections import namedtuple
 
 import psutil
 import pytest
@@ -19,10 +20,16 @@ def threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("busy", "used"), [([3.0, 0.0], 2), ([98.0, 2.0], 1), ([99.0, 99.0], 1)])
-def test_there_are_as_many_threads_as_idle_cores(busy, used, threads, monkeypatch):
+Core = namedtuple("Core", ["user", "nice", "system", "idle"])
+IDLE, BUSY, POLITE = Core(2.0, 0.0, 1.0, 97.0), Core(90.0, 0.0, 8.0, 2.0), Core(1.0, 95.0, 1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("cores", "used"), [([IDLE, IDLE], 2), ([BUSY, IDLE], 1), ([BUSY, BUSY], 1), ([POLITE, IDLE], 2)]
+)
+def test_there_are_as_many_threads_as_idle_cores(cores, used, threads, monkeypatch):
     torch.set_num_threads(2)
-    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: busy)
+    monkeypatch.setattr(psutil, "cpu_times_percent", lambda **_: cores)
     assert machine.choose_threads() == used
     assert torch.get_num_threads() == used
 
@@ -30,7 +37,7 @@ def test_there_are_as_many_threads_as_idle_cores(busy, used, threads, monkeypatc
 def test_the_users_own_number_of_threads_is_kept(threads, monkeypatch):
     torch.set_num_threads(2)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: [99.0, 99.0])
+    monkeypatch.setattr(psutil, "cpu_times_percent", lambda **_: [BUSY, BUSY])
     assert machine.choose_threads() == 2
 
 

@@ -9,6 +9,8 @@ import platform
 import psutil
 import torch
 
+LOOK = 1.0
+"""Seconds for which the cores are looked at; a shorter look takes another program's start for its work."""
 # Of <malloc.h>.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
@@ -17,10 +19,12 @@ def choose_threads() -> int:
     """Use as many threads as there are idle cores, at least one; return how many.
 
     Two threads beside another busy process wait for each other at each operation: on 2 cores with one of them busy a
-    step took 42 s with two threads and 22 s with one (docs/log.md). ``OMP_NUM_THREADS`` is kept where it is set.
+    step took 42 s with two threads and 22 s with one (docs/log.md). Processes that were started with ``nice`` give way
+    and do not count. ``OMP_NUM_THREADS`` is kept where it is set.
     """
     if "OMP_NUM_THREADS" not in os.environ:
-        busy = sum(share > 50 for share in psutil.cpu_percent(interval=0.3, percpu=True))
+        cores = psutil.cpu_times_percent(interval=LOOK, percpu=True)
+        busy = sum(core.user + core.system > 0.5 * sum(core) for core in cores)
         torch.set_num_threads(max(1, torch.get_num_threads() - busy))
     return torch.get_num_threads()
 
