@@ -2,15 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo data test lint fix bench clean
+.PHONY: setup lock demo data test lint fix bench clean
 
 setup: .venv/.done  ## the environment, with everything that tests need
 
-.venv/.done: requirements.txt requirements-dev.txt pyproject.toml
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+# PyTorch is not in the lock: which of its builds a machine needs differs, and each has hashes of its own.
+.venv/.done: requirements.lock requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --require-hashes --no-deps -r requirements.lock
+	$(PIP) $$(grep '^torch==' requirements.txt)
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
+
+lock:  ## requirements.lock and requirements.txt, anew from pyproject.toml; needs `pip install uv packaging`
+	$(PYTHON) .ci/lock.py
 
 demo: setup  ## the whole chain on the sample database with a small model
 	$(BIN)/sqlfocus demo

@@ -7,6 +7,7 @@ refused; whatever else comes out of it is a fault.
 import json
 import sqlite3
 import struct
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,14 +150,19 @@ def _checkpoint(path: Path) -> None:
 
 
 def _database() -> bytes:
-    connection = sqlite3.connect(":memory:")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "seed.sqlite"
+        _fill(path)
+        return path.read_bytes()
+
+
+def _fill(path: Path) -> None:
+    connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price REAL)")
     connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item_id INTEGER REFERENCES item (id))")
     connection.executemany("INSERT INTO item VALUES (?, ?, ?)", [(n, f"name {n}", n / 4) for n in range(1, 21)])
     connection.commit()
-    content = connection.serialize()
     connection.close()
-    return content
 
 
 def _gguf_file() -> bytes:
