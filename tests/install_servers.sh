@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs what the tests of live databases start (MariaDB, PostgreSQL), the browser, Go, which renders Ollama's templates,
-# and node-llama-cpp, a second build of llama.cpp, where the machine lacks them and this may be done (programs on Debian
-# or Ubuntu, as root). Elsewhere the tests that need them skip and say so.
+# faketime, which makes a process's clock jump, and node-llama-cpp, a second build of llama.cpp, where the machine lacks
+# them and this may be done (programs on Debian or Ubuntu, as root). Elsewhere the tests that need them skip and say so.
 set -eu
 missing=
 command -v mariadbd >/dev/null || missing="$missing mariadb-server"
 command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v go >/dev/null || missing="$missing golang-go"
+command -v faketime >/dev/null || missing="$missing faketime"
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         export DEBIAN_FRONTEND=noninteractive

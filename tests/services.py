@@ -1,6 +1,15 @@
 """The service over the farm's database, with a model whose answers are known (see ``farm.py``)."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
+from pathlib import Path
+
+import requests
 
 from sqlfocus.inference.loading import load_engine
 from sqlfocus.web.app import create_app
@@ -24,3 +33,39 @@ def running(engine, template, databases=(), *, review_file, **options):
         yield service, create_app(service, review_file=review_file)
     finally:
         service.close()
+
+
+@contextmanager
+def process(farm_folder, folder, *words, environment=None, **options):
+    """A service in a process of its own, started in ``folder`` as a user starts it; gives its URL and the process."""
+    if not (folder / "farm.sqlite").exists():
+        shutil.copy(farm_folder / "farm.sqlite", folder)
+        (folder / "config.ini").write_text(f"[database]\ndialect = sqlite\ndbname = {folder}/farm.sqlite\n")
+    if "--model" not in words:
+        words += ("--model", str(farm_folder / "adapter" / "tiny-llama-lora"))
+    words += ("--enable-mschema", "--config", str(folder / "config.ini"), "--port", "0")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "app", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+    try:
+        said = ""
+        while "Ctrl-C stops." not in said:
+            line = started.stdout.readline()
+            assert line, started.stderr.read()
+            said += line
+        (port,) = re.findall(r"page +http://localhost:(\d+)/\n", said)
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while requests.get(f"{url}/readyz", timeout=30).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield url, started
+    finally:
+        started.kill()
+        started.communicate()
