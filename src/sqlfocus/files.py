@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -229,6 +230,21 @@ def write_json_lines(path: Path, rows: Iterable[Any], *, force: bool = True) -> 
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     return count
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name out of somebody's data, as a ``db_id``, can name a file on any system, in the folder meant."""
+    return not re.search(r'[/\\:*?"<>|\x00-\x1f]', name) and not name.startswith(".")
+
+
+def check_file_name(db_id: str) -> None:
+    """Let nothing pass that would lead out of the folder of schemas or databases.
+
+    Raises:
+        UserError: the ``db_id`` cannot be a file's name.
+    """
+    if not is_file_name(db_id):
+        raise UserError(f"{db_id}: a db_id names the file of its schema, and this one cannot; rename it")
 
 
 def sha256(path: Path) -> str:

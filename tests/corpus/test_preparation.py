@@ -14,8 +14,10 @@ from benchmark_folders import make_database, make_spider
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.preparation import even_spacing, percentiles, prepare, split
 from sqlfocus.corpus.readers import Conversation, read_training_rows
-from sqlfocus.corpus.spider import read_spider
+from sqlfocus.corpus.spider import find_database, read_spider
 from sqlfocus.errors import UserError
+from sqlfocus.evaluation.evaluate import database_file
+from sqlfocus.schema.folder import read_schema
 
 
 @pytest.fixture
@@ -144,6 +146,13 @@ def test_nothing_left_is_an_error_that_says_why(tmp_path):
 def test_a_db_id_never_leads_out_of_the_folder(tmp_path, db_id):
     with pytest.raises(UserError, match="names the file of its schema"):
         prepare({"train": [Example("q", "SELECT 1", db_id)]}, tmp_path, files={}, tables={})
+    with pytest.raises(UserError, match="names the file of its schema"):
+        read_schema(tmp_path / "schemas", db_id)
+    with pytest.raises(UserError, match="names the file of its schema"):
+        database_file(tmp_path / "databases", db_id)
+    make_database(tmp_path / "outside.sqlite")
+    (tmp_path / "databases").mkdir()
+    assert find_database(tmp_path / "databases", db_id) is None
 
 
 def test_checking_the_sql_does_not_run_it(tmp_path):

@@ -14,11 +14,11 @@ from pathlib import Path
 from sqlglot import exp
 
 from sqlfocus.corpus.example import Example
-from sqlfocus.corpus.preparation import Prepared, even_spacing, is_file_name, schema_file
+from sqlfocus.corpus.preparation import Prepared, even_spacing, schema_file
 from sqlfocus.corpus.review import Entry, Reviews, printable
 from sqlfocus.errors import UserError
 from sqlfocus.execution.guard import check
-from sqlfocus.files import atomic_write, write_json_lines
+from sqlfocus.files import atomic_write, is_file_name, write_json_lines
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.text import read_schema_text
 from sqlfocus.sql import NOT_SQL, parse_one

@@ -19,7 +19,7 @@ from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.readers import Conversation
 from sqlfocus.corpus.style import rewritten
 from sqlfocus.errors import UserError
-from sqlfocus.files import atomic_write, write_json_lines
+from sqlfocus.files import atomic_write, check_file_name, write_json_lines
 from sqlfocus.schema.database import read_database
 from sqlfocus.schema.mschema import Database
 from sqlfocus.schema.text import read_schema_text
@@ -106,8 +106,7 @@ def prepare(
     """
     db_ids = sorted({row.db_id for part in rows.values() for row in part if isinstance(row, Example)})
     for db_id in db_ids:
-        if not is_file_name(db_id):
-            raise UserError(f"{db_id}: a db_id names the file of its schema, and this one cannot; rename it")
+        check_file_name(db_id)
     targets = [schema_file(folder, db_id) for db_id in db_ids if db_id in files or db_id in tables]
     check_free([*(data_file(folder, part) for part in PARTS), *targets], force=force)
     prepared = Prepared({part: [] for part in rows})
@@ -298,8 +297,3 @@ def _sameness(row: Row) -> tuple[str, ...]:
 def _plain(text: str) -> str:
     """The text less differences in spacing, case and a last semicolon."""
     return re.sub(r"\s+", " ", text).strip(" ;").casefold()
-
-
-def is_file_name(db_id: str) -> bool:
-    """Whether a ``db_id`` can name the file of its schema, on any system."""
-    return not re.search(r'[/\\:*?"<>|\x00-\x1f]', db_id) and not db_id.startswith(".")

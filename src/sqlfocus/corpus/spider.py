@@ -15,6 +15,7 @@ from typing import Any
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.readers import read_json, read_rows
 from sqlfocus.errors import UserError
+from sqlfocus.files import is_file_name
 from sqlfocus.schema.mschema import Column, Database, ForeignKey, Table
 
 # The folder that the official archive unpacks to, and the one that people often make for it.
@@ -91,6 +92,8 @@ def read_bird(folder: Path) -> Benchmark:
 
 def find_database(folder: Path, db_id: str) -> Path | None:
     """The SQLite file of a database: ``<db_id>/<db_id>.sqlite`` or ``<db_id>.sqlite``, also with ``.db``."""
+    if not is_file_name(db_id):
+        return None
     for place in (folder / db_id, folder):
         for suffix in (".sqlite", ".db"):
             path = place / f"{db_id}{suffix}"

@@ -19,6 +19,7 @@ from sqlfocus.evaluation.score import Evaluation, Prediction
 from sqlfocus.evaluation.verdict import Verdict, compare, orders_its_result
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, Result, Runner
+from sqlfocus.files import check_file_name
 from sqlfocus.inference.engine import Completion, Engine
 from sqlfocus.schema.lookup import ValueIndex, read_values
 from sqlfocus.schema.mschema import Database
@@ -192,8 +193,9 @@ def database_file(databases: Path, db_id: str) -> Path:
     """The file of a database in any of the benchmarks' layouts.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or its name would lead elsewhere.
     """
+    check_file_name(db_id)
     for ending in ("sqlite", "db"):
         for file in (databases / db_id / f"{db_id}.{ending}", databases / f"{db_id}.{ending}"):
             if file.is_file():
