@@ -301,6 +301,42 @@ def test_links_are_not_made_up(tmp_path):
     assert not any("JOIN" in example.sql for example in synthesis.examples)
 
 
+PEOPLE = """
+    CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
+    CREATE TABLE friend (person_id INTEGER REFERENCES person (id), friend_id INTEGER REFERENCES person (id),
+        PRIMARY KEY (person_id, friend_id));
+    CREATE TABLE call (caller_id INTEGER REFERENCES person (id), callee_id INTEGER REFERENCES person (id),
+        minutes INTEGER, PRIMARY KEY (caller_id, callee_id));
+"""
+
+
+def test_of_two_keys_to_one_table_one_may_say_who_and_the_other_whose(tmp_path):
+    names = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hal", "Ida", "Jon", "Kim", "Leo"]
+    rows = ", ".join(f"({n}, '{name}', {20 + 3 * n})" for n, name in enumerate(names, 1))
+    friends = ", ".join(f"({n}, {m})" for n in range(1, 10) for m in range(n + 1, min(n + 1 + n % 4, 13)))
+    path = database(
+        tmp_path / "people.sqlite",
+        f"{PEOPLE} INSERT INTO person VALUES {rows}; INSERT INTO friend VALUES {friends};"
+        "INSERT INTO call SELECT person_id, friend_id, 5 * person_id FROM friend;",
+    )
+    sqls = {example.question: example.sql for example in made(path, count=600, languages=("en",)).examples}
+    of_friends = [sql for sql in sqls.values() if "JOIN" in sql and "friend" in sql and "call" not in sql]
+    assert len(of_friends) > 50
+    # A person's friends are those of person_id; what they are called is read by friend_id.
+    for sql in of_friends:
+        for join in re.findall(r"JOIN person(?: AS (\w+))? ON friend\.(\w+) = ", sql):
+            alias, key = join
+            where = sql.partition(" WHERE ")[2]
+            if key == "friend_id":
+                assert sql.startswith(("SELECT person.name", "SELECT DISTINCT person.name")), sql
+                assert "person.age" not in where or alias, sql
+    assert any("NOT IN (SELECT person_id FROM friend" in sql for sql in sqls.values())
+    assert not any("NOT IN (SELECT friend_id" in sql for sql in sqls.values())
+    assert any("JOIN person ON friend.friend_id = person.id JOIN person AS" in sql for sql in of_friends)
+    # Of a call neither key says whose it is.
+    assert not any("NOT IN (SELECT caller_id" in sql or "NOT IN (SELECT callee_id" in sql for sql in sqls.values())
+
+
 def test_a_tiny_database_gives_what_it_can(tmp_path):
     script = """
     CREATE TABLE pet (id INTEGER PRIMARY KEY, name TEXT, kind TEXT);

@@ -108,9 +108,12 @@ class Link:
     """What the parent is to the child, as ``manager``; empty where the parent's own noun says it."""
     role_zh: str = ""
     subtype: bool = False
-    """Whether the child's key is the foreign key, so that a child is a parent."""
+    """Whether a child is a parent: its key is the foreign key, or the foreign key is named as the child itself."""
     total: bool = True
     """Whether every sampled child has a parent."""
+    owner: bool = False
+    """Whether a child is this parent's, though another key leads to the same table: that one says who it is, as
+    ``friend_id`` of ``friend``, this whose, as ``student_id``."""
 
 
 @dataclass(frozen=True, slots=True)

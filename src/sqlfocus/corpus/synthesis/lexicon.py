@@ -56,7 +56,8 @@ def read_domain(database: Database, connection: Connection) -> Domain:
     if not entities:
         raise UserError(f"{database.name}: no table has rows to ask about; load some data first, or name other tables")
     notes += connect(database, entities, connection)
-    for entity in entities:
+    # What is called as its supertype is, after that.
+    for entity in sorted(entities, key=lambda entity: any(link.subtype for link in entity.parents)):
         _label(entity)
         _rename_label(entity)
         if entity.live:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlfocus.corpus.synthesis.dictionary import has_chinese, to_chinese
 from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Link
@@ -42,18 +43,45 @@ def connect(database: Database, entities: Sequence[Entity], connection: Connecti
                     )
                     break
     for entity in entities:
+        _find_owner(entity)
+    for entity in entities:
         parents = [link.parent for link in entity.parents if not link.subtype and link.parent is not entity]
         nouns = {word for parent in parents for noun in parent.english for word in noun.lower().split()}
         own = {word for noun in entity.english[:1] for word in noun.lower().split()}
         tied = {column for link in entity.parents for column in link.columns}
-        if len(entity.parents) > 1 and all(
-            attribute.column in tied or attribute.kind in ("key", "other") for attribute in entity.attributes
+        owned = any(link.owner for link in entity.parents)
+        if (
+            len(entity.parents) > 1
+            and not owned
+            and all(attribute.column in tied or attribute.kind in ("key", "other") for attribute in entity.attributes)
         ):
             entity.unnameable = True
         heads = {noun.split()[-1].lower() for parent in parents for noun in parent.english[:1]}
         if len(own & heads) > 1 and own <= nouns | {"detail", "record"}:
             entity.unnameable = True
     return notes
+
+
+def _find_owner(child: Entity) -> None:
+    """Of two keys to one table, tell the one that says who the child is from the one that says whose."""
+    for parent in {id(link.parent): link.parent for link in child.parents}.values():
+        links = [link for link in child.parents if link.parent is parent]
+        if len(links) != 2 or parent is child or not child.english or any(len(link.columns) > 1 for link in links):
+            continue
+        who = [link for link in links if _names(link.columns[0], child)]
+        if len(who) != 1:
+            continue
+        for link in links:
+            told = replace(link, subtype=True) if link is who[0] else replace(link, owner=True)
+            for end in (child.parents, parent.children):
+                end[end.index(link)] = told
+
+
+def _names(column: str, child: Entity) -> bool:
+    """Whether a foreign key is called as its table: ``friend_id`` of ``friend``, ``liked_id`` of ``likes``."""
+    word = [word for word in split_identifier(column) if word not in ("id", "code", "number", "key", "fk")][-1:]
+    noun = child.english[0].split()[-1].lower()
+    return bool(word) and word[0].startswith(noun) and len(word[0]) - len(noun) <= 2
 
 
 def _whole(table: Table, database: Database) -> list[ForeignKey]:

@@ -37,6 +37,8 @@ def clear_path(root: Entity, rng: Dice, depth: int = 3) -> Path | None:
     path = forward_path(root, rng, depth)
     if path is None:
         return None
+    if path[-1].link.owner:
+        return path
     lengths = [len(other) for other in forward_paths(root, 3) if end(root, other) is end(root, path)]
     clear = len(path) == min(lengths) and (lengths.count(len(path)) == 1 or path[-1].link.role_en)
     return path if clear else None
@@ -55,7 +57,7 @@ def parent_tests(root: Entity, path: Path, rng: Dice) -> tuple[Test, ...]:
 
 def is_doubled(link: Link) -> bool:
     """Whether the child refers to the parent in more than one way, so that "airports with routes" is not clear."""
-    return sum(other.parent is link.parent for other in link.child.parents) > 1
+    return not link.owner and sum(other.parent is link.parent for other in link.child.parents) > 1
 
 
 def child_path(root: Entity, rng: Dice) -> Path | None:
