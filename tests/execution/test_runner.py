@@ -65,7 +65,7 @@ def test_rows_and_bytes_have_limits(runner, database):
         ("SELECT FROM", "syntax error"),
         ("SELECT ?", "binding"),
         ("SELECT 1; SELECT 2", "one statement"),
-        ("SELECT '\udc80'", "surrogates"),
+        ("SELECT '\udc80'", "surrogates" if sys.version_info >= (3, 11) else "wrong type"),
     ],
 )
 def test_an_error_of_the_query_is_in_the_result_and_the_next_query_runs(runner, database, sql, error):
@@ -97,7 +97,7 @@ def test_inside_one_step_only_the_kill_helps(runner, database):
 def test_a_huge_value_is_refused(runner, database, sql):
     result = runner.run(database, sql)
     assert result.error
-    assert not result.timed_out
+    assert not result.timed_out or sys.version_info < (3, 11)  # which cannot limit a value
     assert runner.run(database, "SELECT 1").rows == [(1,)]
 
 

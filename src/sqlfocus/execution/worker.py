@@ -108,7 +108,7 @@ def answer(database: str, sql: str, seconds: float, most_rows: int, most_bytes: 
                 rows.append(row)
     except MemoryError:
         error = "memory: the query needs more memory than it may have"
-    except sqlite3.Error as failure:
+    except (sqlite3.Error, sqlite3.Warning) as failure:  # Python 3.10 warns of a second statement
         error = _explain(failure, seconds)
     except (ValueError, OverflowError, OSError) as failure:
         error = str(failure)
@@ -117,7 +117,7 @@ def answer(database: str, sql: str, seconds: float, most_rows: int, most_bytes: 
     return columns, rows, truncated, time.monotonic() - start, error
 
 
-def _explain(failure: sqlite3.Error, seconds: float) -> str:
+def _explain(failure: sqlite3.Error | sqlite3.Warning, seconds: float) -> str:
     text = str(failure)
     if text == "interrupted":
         return f"timeout: stopped after {seconds:g} s"
