@@ -7,6 +7,7 @@ import sys
 import tarfile
 import zipfile
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,8 @@ def test_no_licence_is_unknown_or_takes_ones_own_work():
 
 
 def test_wheel_and_source_are_whole(tmp_path):
-    pytest.importorskip("setuptools", reason="setuptools is not installed")
+    if find_spec("setuptools") is None:  # to import it here would be too late for its distutils
+        pytest.skip("setuptools is not installed")
     copy = tmp_path / "copy"
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if files.returncode:
