@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import sqlalchemy
 
 FILE = Path(__file__).parent / "execution" / "hostile.tsv"
@@ -74,6 +75,17 @@ def victim(dialect, server_url=None):
         make = {"sqlite": _sqlite, "mysql": _mysql, "postgres": _postgres}[dialect]
         with make(folder) if dialect == "sqlite" else make(folder, sqlalchemy.make_url(server_url)) as made:
             yield made
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in DIALECTS[1:])]
+)
+def prey(request):
+    """A dialect and its database with things to lose."""
+    servers = {"mysql": "mariadb_url", "postgres": "postgres_url"}
+    url = request.getfixturevalue(servers[request.param]) if request.param in servers else None
+    with victim(request.param, url) as made:
+        yield request.param, made
 
 
 @contextmanager

@@ -36,14 +36,12 @@ def running(engine, template, databases=(), *, review_file, **options):
 
 
 @contextmanager
-def process(farm_folder, folder, *words, environment=None, **options):
+def process(farm_folder, folder, *words, environment=None):
     """A service in a process of its own, started in ``folder`` as a user starts it; gives its URL and the process."""
-    if not (folder / "farm.sqlite").exists():
-        shutil.copy(farm_folder / "farm.sqlite", folder)
-        (folder / "config.ini").write_text(f"[database]\ndialect = sqlite\ndbname = {folder}/farm.sqlite\n")
-    if "--model" not in words:
-        words += ("--model", str(farm_folder / "adapter" / "tiny-llama-lora"))
-    words += ("--enable-mschema", "--config", str(folder / "config.ini"), "--port", "0")
+    shutil.copy(farm_folder / "farm.sqlite", folder)
+    (folder / "config.ini").write_text(f"[database]\ndialect = sqlite\ndbname = {folder}/farm.sqlite\n")
+    words += ("--model", str(farm_folder / "adapter" / "tiny-llama-lora"), "--port", "0")
+    words += ("--enable-mschema", "--config", str(folder / "config.ini"))
     started = subprocess.Popen(
         [sys.executable, "-m", "app", *words],
         cwd=folder,
@@ -51,7 +49,6 @@ def process(farm_folder, folder, *words, environment=None, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
     try:
         said = ""

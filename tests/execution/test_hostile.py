@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hostile_sql import DIALECTS, cases, victim
+from hostile_sql import DIALECTS, cases
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, open_runner
 from sqlfocus.schema.database import read_database
@@ -13,20 +13,6 @@ FAR = 30
 AT_ONCE = 4
 A_LOOK = 24
 """After how many cases the database is looked at: a failure names no more suspects than these."""
-
-
-@pytest.fixture(
-    scope="module", params=[*(pytest.param(name, marks=pytest.mark.server) for name in DIALECTS[1:]), "sqlite"]
-)
-def prey(request):
-    """A dialect and its database with things to lose."""
-    url = (
-        None
-        if request.param == "sqlite"
-        else request.getfixturevalue({"mysql": "mariadb_url", "postgres": "postgres_url"}[request.param])
-    )
-    with victim(request.param, url) as made:
-        yield request.param, made
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -7,9 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-import pytest
-
-from hostile_sql import DIALECTS, victim
+from hostile_sql import victim
 from mutants import mutants
 from sqlfocus.execution.guard import check
 from sqlfocus.execution.runner import Limits, open_runner
@@ -22,17 +20,6 @@ PATIENCE = 0.5
 A_LOOK = 2_000
 """After how many mutants the database is looked at."""
 AT_ONCE = 2
-
-
-@pytest.fixture(
-    scope="module", params=["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in DIALECTS[1:])]
-)
-def prey(request):
-    """A dialect and its database with things to lose."""
-    servers = {"mysql": "mariadb_url", "postgres": "postgres_url"}
-    url = request.getfixturevalue(servers[request.param]) if request.param in servers else None
-    with victim(request.param, url) as made:
-        yield request.param, made
 
 
 def test_no_mutant_that_the_guard_lets_through_does_harm(prey):

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 import services
-from hostile_sql import DIALECTS, cases, victim
+from hostile_sql import cases
 from obedient import obedient
 from sqlfocus.inference.loading import load_engine
 
@@ -28,10 +28,10 @@ PLACES = ["the question", "the hint", "a comment on the table", "a comment on a 
 
 
 @contextmanager
-def asked_of(url, database, folder, **options):
+def asked_of(url, database, folder):
     """A client of a service whose model is the server at ``url``."""
     engine, template = load_engine(url)
-    with services.running(engine, template, [database], review_file=folder / "review.jsonl", **options) as (_, app):
+    with services.running(engine, template, [database], review_file=folder / "review.jsonl") as (_, app):
         yield app.test_client()
 
 
@@ -96,17 +96,6 @@ def test_of_several_statements_the_first_alone_is_the_answer(tmp_path):
 
 
 WRAPPINGS = ["{}", "```sql\n{}\n```", "Of course! Here is the query:\n\n{}", "<think>hm</think>{};"]
-
-
-@pytest.fixture(
-    scope="module", params=["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in DIALECTS[1:])]
-)
-def prey(request):
-    """A dialect and its database with things to lose."""
-    servers = {"mysql": "mariadb_url", "postgres": "postgres_url"}
-    url = request.getfixturevalue(servers[request.param]) if request.param in servers else None
-    with victim(request.param, url) as made:
-        yield request.param, made
 
 
 def test_a_model_that_answers_with_hostile_sql_alone(prey, tmp_path):
