@@ -117,11 +117,15 @@ def _serve(server: MCPServer[Any], catalog: Catalog, args: argparse.Namespace) -
     from sqlfocus.errors import UserError
 
     if args.transport == "http":
+        import asyncio
+
         sys.stderr.write(f"MCP at http://127.0.0.1:{args.port}/mcp; Ctrl-C stops.\n")
         try:
             server.run("streamable-http", port=args.port)
         except SystemExit as error:
             raise UserError(f"port {args.port} is in use by another program; choose another with --port") from error
+        except asyncio.CancelledError:  # what Ctrl-C is to anyio on Python 3.10
+            raise KeyboardInterrupt from None
         return
     if sys.stdin.isatty():
         sys.stderr.write("An MCP client starts this command and talks to it; see docs/mcp.md. Ctrl-C stops.\n")
