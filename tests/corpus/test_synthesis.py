@@ -68,14 +68,14 @@ def library(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pairs(library):
-    return made(library, count=2000, languages=("en", "zh"))
+    return made(library, count=2600, languages=("en", "zh"))
 
 
 def test_as_many_as_asked_for_and_balanced(pairs):
-    assert len(pairs.examples) == 2000
+    assert len(pairs.examples) == 2600
     assert set(pairs.shapes) == set(SHAPES)
-    assert sum(pairs.shapes.values()) == 2000
-    assert max(pairs.shapes.values()) <= 2000 * 0.25
+    assert sum(pairs.shapes.values()) == 2600
+    assert max(pairs.shapes.values()) <= 2600 * 0.25
     tables = re.findall(r"CREATE TABLE (\w+)", TABLES)
     assert set(pairs.tables) == set(tables)
     assert min(pairs.tables[table] for table in tables) >= 40
@@ -94,7 +94,7 @@ def test_a_question_has_one_sql_and_a_sql_has_several_questions(pairs):
     by_question = {}
     for example in pairs.examples:
         assert by_question.setdefault(example.question.lower(), example.sql) == example.sql
-    assert len(by_question) == 2000
+    assert len(by_question) == 2600
     by_sql = Counter(example.sql for example in pairs.examples)
     assert len(by_sql) == pairs.queries >= 450
     assert sum(count > 1 for count in by_sql.values()) > 0.95 * len(by_sql)

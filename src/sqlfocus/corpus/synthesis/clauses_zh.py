@@ -12,7 +12,15 @@ from sqlfocus.corpus.synthesis.domain import Attribute, Entity
 from sqlfocus.corpus.synthesis.query import Test
 from sqlfocus.corpus.synthesis.voice import UnspeakableError, Voice
 from sqlfocus.corpus.synthesis.words_en import ANTONYMS, UNITS
-from sqlfocus.corpus.synthesis.words_zh import COMPARE_ZH, COUNTERS, EVENTS_ZH, PLACES_ZH, STATES_ZH, UNITS_ZH
+from sqlfocus.corpus.synthesis.words_zh import (
+    COMPARE_ZH,
+    COUNTERS,
+    COUNTS_ZH,
+    EVENTS_ZH,
+    PLACES_ZH,
+    STATES_ZH,
+    UNITS_ZH,
+)
 
 
 @dataclass(slots=True)
@@ -56,6 +64,10 @@ class ClausesZh(Voice):
         if attribute is not None and attribute.kind == "age":
             return self._digits(value) + self.pick("岁", "岁", "")
         return self._digits(value)
+
+    def count(self, number: int) -> str:
+        """How many, before a measure word: 两 as well as 2."""
+        return COUNTS_ZH.get(number, str(number)) if self.chance(0.5) else str(number)
 
     def _digits(self, value: float) -> str:
         if value == int(value) and value >= 10_000 and value % 1000 == 0 and self.chance(0.4):
@@ -114,7 +126,12 @@ class ClausesZh(Voice):
             return self._flag(attribute, name, bool(test.values[0]))
         if test.op in ("above", "below"):
             side = self.pick("高于", "大于", "超过") if test.op == "above" else self.pick("低于", "小于")
-            return f"{name}{side}{self.pick('平均值', f'平均{name}', f'所有{self.noun(entity)}的平均{name}')}"
+            average = self.pick("平均值", f"平均{name}", f"所有{self.noun(entity)}的平均{name}", "平均水平")
+            return self.pick(
+                f"{name}{side}{average}",
+                f"{name}{side}{average}",
+                f"{name}比{average}{'高' if test.op == 'above' else '低'}",
+            )
         if test.op in ("later", "earlier"):
             return f"{name}{'晚于' if test.op == 'later' else '早于'}{self.attr(test.values[0])}"
         if attribute.dated:

@@ -99,6 +99,16 @@ class NounsZh(ClausesZh):
             )
         return self.pick(f"有{what}", f"{doing}过{what}" if doing else "", f"至少有一{self.counter(child)}{what}")
 
+    def none_of(self, condition: Related) -> str:
+        """一笔订单都没有, or nothing where it cannot be said so."""
+        if not condition.negated or condition.tests:
+            return ""
+        first, *rest = condition.path
+        child = rest[0].target if first.target.unnameable and len(rest) == 1 and rest[0].forward else first.target
+        if child.unnameable or (rest and child is first.target):
+            return ""
+        return f"一{self.counter(child)}{self.noun(child)}{self.pick('都', '也')}没有"
+
     def of_parent(self, link: Link, tests: Sequence[Test]) -> tuple[str, str]:
         """A condition on the parent: as what stands before 的, and as a clause."""
         parent, role = link.parent, self.role(link)
@@ -163,7 +173,7 @@ class NounsZh(ClausesZh):
         conditions = [c for c in conditions if not (isinstance(c, Test) and c.op == "filled" and c.ref == ref)]
         phrase = self.phrase(entity, conditions)
         best = self.most(entity, ref.attribute, greatest)
-        number = f"{limit}{self.counter(entity)}" if limit > 1 else ""
+        number = f"{self.count(limit)}{self.counter(entity)}" if limit > 1 else ""
         if conditions:
             return f"{phrase}中{best}的{number or self.pick('那' + self.counter(entity), '一' + self.counter(entity))}"
         return f"{best}的{number}{phrase}"

@@ -19,7 +19,7 @@ from sqlfocus.corpus.synthesis.query import (
     Test,
 )
 from sqlfocus.corpus.synthesis.rows_zh import RowsZh
-from sqlfocus.corpus.synthesis.words_zh import COMPARE_ZH, UNITS_ZH
+from sqlfocus.corpus.synthesis.words_zh import COMPARE_ZH, COUNTED_ZH, UNITS_ZH
 
 _COMPUTE = ("{}是多少？", "计算{}。", "{}是多少？", "请问{}是多少？", "求{}。", "统计{}。", "{}")
 
@@ -76,7 +76,9 @@ class Chinese(RowsZh):
                 f"{phrase}的{self.count_word(root)}是多少？",
                 f"{phrase}{self.pick(self.count_word(root), '总数')}",
                 f"请问有多少{counter}{phrase}？",
-                f"有多少{counter}{self.noun(root)}{self.predicate(root, query.where)}？" if query.where else "",
+                f"有多少{counter}{self.noun(root)}{self.none(query.where) or self.predicate(root, query.where)}？"
+                if query.where
+                else "",
             )
         if measure.function == "count_distinct":
             assert isinstance(measure.of, Ref)
@@ -195,7 +197,10 @@ class Chinese(RowsZh):
             f"统计每{counter}{group}的{amount}{order}。",
             f"按{group}统计{amount}{order}。",
             f"各{group}的{amount}{order}",
-            f"每{counter}{group}有多少{phrase}？" if measure.of is None and not order else "",
+            f"每{counter}{group}{self.pick('', '各')}有多少{phrase}？" if measure.of is None and not order else "",
+            f"各{group}{self.pick('各', '分别')}有{self.pick('多少', '几' + self.counter(root))}{phrase}{order}？"
+            if measure.of is None
+            else f"各{group}的{amount}分别是多少{order}？",
             f"列出每{counter}{group}的{label}和{amount}{order}。"
             if of_entity
             else f"列出每{counter}{group}及其{amount}{order}。",
@@ -231,24 +236,33 @@ class Chinese(RowsZh):
         else:
             most = f"{amount}{'最高' if descending else '最低'}"
         plus = self.pick("，并给出对应的数值", "，同时显示该数值") if shown else ""
+        if shown and measure.of is None:
+            plus = self.pick(
+                plus, f"，{'各' if limit > 1 else ''}有{self.pick('多少', '几' + self.counter(query.root))}"
+            )
+        number = self.count(limit)
         if query.told:
             told = self.names(query.told)
-            which = group if limit == 1 else f"前{limit}{counter}{group}"
+            which = group if limit == 1 else f"前{number}{counter}{group}"
             return self.pick(
                 f"{most}的{which}的{told}是什么{plus}？",
                 f"列出{most}的{which}的{told}{plus}。",
                 f"查询{most}的{which}的{told}{plus}。",
+                f"{most}的是哪{'些' if limit > 1 else counter}{group}？{self.pick('给出', '列出', '要')}{told}{plus}。"
+                if not plus or "有" not in plus
+                else "",
             )
         if limit == 1:
             return self.pick(
                 f"哪{counter}{group}的{most}{plus}？",
                 f"{most}的{group}是{'谁' if self._is_person(query) else '哪' + counter}{plus}？",
+                f"{most}的是哪{counter}{group}{plus}？",
                 f"找出{most}的{group}{plus}。",
             )
         return self.pick(
-            f"{most}的{limit}{counter}{group}是哪些{plus}？",
-            f"列出{most}的前{limit}{counter}{group}{plus}。",
-            f"哪{limit}{counter}{group}的{most}{plus}？",
+            f"{most}的{number}{counter}{group}是哪些{plus}？",
+            f"列出{most}的前{number}{counter}{group}{plus}。",
+            f"哪{number}{counter}{group}的{most}{plus}？",
         )
 
     def _is_person(self, query: Select) -> bool:
@@ -257,12 +271,23 @@ class Chinese(RowsZh):
     def _having(self, query: Select, having: Having, group: str, phrase: str, amount: str, shown: bool) -> str:
         measure = having.measure
         attribute = measure.of.attribute if isinstance(measure.of, Ref) else None
-        value = (
-            self.number(having.value, attribute)
-            if measure.of is not None
-            else f"{having.value}{self.pick('', self.counter(query.root))}"
-        )
-        compared = self.pick(*COMPARE_ZH[having.op][:2]).format(value)
+        counter = self.counter(query.root)
+        if measure.of is not None:
+            compared = self.pick(*COMPARE_ZH[having.op][:2]).format(self.number(having.value, attribute))
+        elif having.op in COUNTED_ZH and having.value == int(having.value):
+            number = int(having.value)
+            counted = self.pick(*COUNTED_ZH[having.op])
+            compared = counted.format(self.pick(str(number), self.count(number) + counter))
+            if (having.op, number) == ("gt", 1) and self.chance(0.5):
+                counted, compared = "不止{}", f"不止一{counter}"
+            if not query.told and self.chance(0.3):
+                said = f"有{counted.removesuffix('{}').removesuffix('有')}{self.count(number)}{counter}{phrase}"
+                plus = self.pick("，并给出数量", "，各有多少") if shown else ""
+                return self.pick(
+                    f"哪些{group}{said}{plus}？", f"{said}的{group}有哪些{plus}？", f"列出{said}的{group}{plus}。"
+                )
+        else:
+            compared = self.pick(*COMPARE_ZH[having.op][:2]).format(f"{having.value}{self.pick('', counter)}")
         what = "数量" if measure.of is None else "数值"
         plus = self.pick(f"，并给出{what}", f"，同时显示该{what}") if shown else ""
         if measure.of is None:

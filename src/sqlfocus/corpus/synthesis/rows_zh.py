@@ -9,11 +9,14 @@ from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Path, Ref
 from sqlfocus.corpus.synthesis.nouns_zh import NounsZh
 from sqlfocus.corpus.synthesis.query import (
     Combined,
+    Condition,
+    Measure,
     Order,
     Related,
     Select,
     Test,
 )
+from sqlfocus.corpus.synthesis.words_zh import PLACES_ZH
 
 _LIST = (
     "列出{}。",
@@ -46,7 +49,7 @@ class RowsZh(NounsZh):
     def joined_names(self, words: Sequence[str]) -> str:
         return words[0] if len(words) == 1 else "、".join(words[:-1]) + self.pick("和", "和", "及", "以及") + words[-1]
 
-    def _outputs(self, query: Select) -> str:
+    def outputs(self, query: Select) -> str:
         """What is shown of each row: 名称和价格, 客户姓名."""
         own: list[Attribute] = []
         beyond: dict[Path, list[Attribute]] = {}
@@ -81,6 +84,7 @@ class RowsZh(NounsZh):
                 f"{self.phrase(root, query.where)}有哪些不同的{names}？",
                 f"列出{self.phrase(root, query.where)}的所有不同{names}。",
                 f"查询{self.phrase(root, query.where)}中不重复的{names}。",
+                f"{self.phrase(root, query.where)}都有哪些{names}？{self.pick('不要重复', '去掉重复的')}。",
             )
         if not query.outputs:
             what = self.pick("全部信息", "所有信息", "详细信息", "全部字段")
@@ -88,7 +92,12 @@ class RowsZh(NounsZh):
                 f"{every}{self.phrase(root, query.where)}", what
             )
         if own == label and root.named and query.where and not order and self.chance(0.4):
-            return f"{self.pick('哪些', '有哪些')}{self.noun(root)}{self.predicate(root, query.where)}？"
+            return self._who(root, query.where)
+        if own != label and own and query.where and self.chance(0.25):
+            shown = self.outputs(query)
+            tail = self.pick("给出{}", "列出{}", "要{}", "请给出{}").format(shown)
+            said = self.none(query.where) or self.predicate(root, query.where)
+            return f"哪些{self.noun(root)}{said}？{tail}{'，' + order if order else ''}。"
         phrase = self.phrase(root, query.where)
         if own == label and root.named and self.chance(0.45):
             what = f"{every}{phrase}"
@@ -98,7 +107,7 @@ class RowsZh(NounsZh):
                 if not query.where and len(own) > 1 and self.chance(0.3)
                 else every
             )
-            what = f"{each}{phrase}的{self._outputs(query)}"
+            what = f"{each}{phrase}的{self.outputs(query)}"
         if order:
             return self.pick(
                 f"列出{what}，{order}。",
@@ -113,13 +122,36 @@ class RowsZh(NounsZh):
             )
         return self.pick(*_LIST).format(what)
 
+    def none(self, conditions: Sequence[Condition]) -> str:
+        """一笔订单都没有, where that is the only condition."""
+        only = conditions[0] if len(conditions) == 1 else None
+        return self.none_of(only) if isinstance(only, Related) and self.chance(0.5) else ""
+
+    def _who(self, root: Entity, conditions: Sequence[Condition]) -> str:
+        """Which rows fulfil the conditions, where their names are what is asked for."""
+        none, noun = self.none(conditions), self.noun(root)
+        if none:
+            return self.pick(f"{self.pick('哪些', '有哪些')}{noun}{none}？", f"{none}的{noun}{self._named(root)}？")
+        if self.chance(0.3):
+            return f"{self.phrase(root, conditions)}{self._named(root)}？"
+        return f"{self.pick('哪些', '有哪些')}{noun}{self.predicate(root, conditions)}？"
+
+    def _named(self, root: Entity) -> str:
+        return self.pick("有哪些", "都叫什么", "叫什么名字", *(("都有谁", "是谁") if root.person else ("是哪些",)))
+
     def order(self, order: Sequence[Order], root: Entity) -> str:
         first = order[0]
         if not isinstance(first.by, Ref):
+            counts = isinstance(first.by, Measure) and first.by.of is None
             return (
-                self.pick("按该数值从高到低排列", "按该数值降序排列")
+                self.pick(
+                    "按该数值从高到低排列",
+                    "按该数值降序排列",
+                    "从多到少排列" if counts else "从高到低排列",
+                    "多的排在前面" if counts else "",
+                )
                 if first.descending
-                else self.pick("按该数值从低到高排列", "按该数值升序排列")
+                else self.pick("按该数值从低到高排列", "按该数值升序排列", "从少到多排列" if counts else "从低到高排列")
             )
         name = self.attr(first.by.attribute)
         if first.by.attribute.dated or first.by.attribute.kind == "year":
@@ -161,6 +193,8 @@ class RowsZh(NounsZh):
                 )
             return self.pick(*_WHAT).format(f"{thing}的{role}的{self.names([ref.attribute for ref in beyond])}")
         own = [output.attribute for output in query.outputs if isinstance(output, Ref)]
+        if len(own) == 1 and self.attr(own[0]).endswith(PLACES_ZH) and self.chance(0.5):
+            return f"{thing}{'来自' if root.person else self.pick('在', '位于')}哪个{self.attr(own[0])}？"
         verb = self.event(own[0]) if len(own) == 1 else ""
         if verb and self.chance(0.5):
             return self.pick(f"{thing}是什么时候{verb}的？", f"{thing}何时{verb}？")
@@ -178,7 +212,8 @@ class RowsZh(NounsZh):
         label = [r.attribute for r in root.label]
         counter = self.counter(root)
         if limit > 1 and order.descending and self.chance(0.3):
-            best = f"{self.attr(ref.attribute)}排名前{limit}的{self.phrase(root, where)}"
+            ahead = self.count(limit) if limit > 2 else str(limit)
+            best = f"{self.attr(ref.attribute)}排名前{ahead}的{self.phrase(root, where)}"
         else:
             best = self.superlative(root, where, ref, order.descending, limit)
         if own == label and (root.named or self.chance(0.3)):
@@ -187,19 +222,22 @@ class RowsZh(NounsZh):
                 return self.pick(
                     f"哪{counter}{self.phrase(root, where)}{most}？",
                     f"{best}是{'谁' if root.person else '哪' + counter}？",
+                    f"{best}叫什么？" if root.named else "",
                     f"找出{best}。",
-                    f"查询{best}的{self._outputs(query)}。",
+                    f"查询{best}的{self.outputs(query)}。",
                     f"{best}",
                 )
             return self.pick(
                 f"{best}是哪些？",
                 f"列出{best}。",
-                f"查询{best}的{self._outputs(query)}。",
-                f"哪{limit}{counter}{self.phrase(root, where)}{most}？",
+                f"查询{best}的{self.outputs(query)}。",
+                f"哪{self.count(limit)}{counter}{self.phrase(root, where)}{most}？",
             )
-        return self.pick("{}是什么？", "查询{}。", "给出{}。", "列出{}。", "请问{}是什么？").format(
-            f"{best}的{self._outputs(query)}"
-        )
+        shown = self.outputs(query)
+        if own[:1] == label and root.named and self.chance(0.4):
+            which = self.pick("是谁", "叫什么") if root.person else f"是哪{'些' if limit > 1 else counter}"
+            return f"{best}{which}？{self.pick('给出', '列出', '要')}{shown}。"
+        return self.pick("{}是什么？", "查询{}。", "给出{}。", "列出{}。", "请问{}是什么？").format(f"{best}的{shown}")
 
     def combined(self, query: Combined) -> str:
         left, right = query.left, query.right

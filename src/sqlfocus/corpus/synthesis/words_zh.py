@@ -121,6 +121,17 @@ COMPARE_ZH = {
     "ne": ("不等于{}", "不是{}"),
     "between": ("在{}到{}之间", "介于{}和{}之间", "在{}和{}之间"),
 }
+COUNTED_ZH = {
+    "gt": ("超过{}", "多于{}"),
+    "ge": ("不少于{}", "至少有{}", "至少{}"),
+    "lt": ("不到{}", "少于{}"),
+    "le": ("不超过{}", "至多{}"),
+}
+"""Comparisons of how many there are, before the number and its measure word."""
+
+COUNTS_ZH = dict(enumerate("一两三四五六七八九十", 1))
+"""Small numbers as they are said before a measure word."""
+
 PLACES_ZH = ("城市", "国家", "省份", "地区", "籍贯")
 STATES_ZH = re.compile(
     r"^(已|未|待|有|无|在|正|非|不|被|处理中|逾期|遗失|借出|启用|禁用|停用|有效|无效|公开|私有|男性?|女性?)"
