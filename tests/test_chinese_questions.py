@@ -30,6 +30,7 @@ def test_there_are_enough_of_each_database_and_none_twice(name, databases, at_le
 @pytest.mark.parametrize("name", [DEV, HELD_OUT])
 def test_the_sql_of_each_finds_something(name):
     for example in read_examples(CASES / name):
-        with closing(sqlite3.connect(f"file:{database_file(DATABASES, example.db_id)}?mode=ro", uri=True)) as connection:
+        file = database_file(DATABASES, example.db_id)
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
             connection.text_factory = lambda text: text.decode("utf-8", "replace")
             assert connection.execute(example.sql).fetchone() is not None, example.question
