@@ -18,6 +18,7 @@ from sqlfocus.files import (
     atomic_path,
     atomic_write,
     disk_errors,
+    is_file_name,
     read_json_lines,
     remove_left_overs,
     sha256,
@@ -91,6 +92,18 @@ def test_a_malformed_line_is_named(tmp_path):
     path.write_text('{"a": 1}\n{"a": 1,}\n')
     with pytest.raises(UserError, match=r"rows\.jsonl:2: not JSON: .* at column \d+"):
         list(read_json_lines(path))
+
+
+def test_json_that_is_nested_too_deep_is_not_json(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("[" * 200_000)
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: not JSON: nested too deep"):
+        list(read_json_lines(path))
+
+
+def test_a_name_that_no_file_can_have_is_none():
+    assert is_file_name("shop") and is_file_name("店" * 60)
+    assert not is_file_name("店" * 100) and not is_file_name("../shop")
 
 
 def test_what_is_not_utf8_is_said(tmp_path):

@@ -22,6 +22,8 @@ if sys.platform != "win32":
 
 _PREFIX = ".sqlfocus-"
 _NEW, _OLD = "new", "old"
+_LONGEST_NAME = 200
+"""Bytes of UTF-8, with which an ending and a temporary name still fit into the 255 of file systems."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
@@ -196,6 +198,18 @@ def _room(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def parse_json(text: str) -> Any:
+    """The value of a JSON text that comes from outside.
+
+    Raises:
+        json.JSONDecodeError: it is not JSON, or nested deeper than Python reads.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deep", text, 0) from None
+
+
 def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield ``(line number, value)`` for each line of a JSON Lines file that is not blank; lines count from 1.
 
@@ -210,7 +224,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 if not line.strip():
                     continue
                 try:
-                    yield number, json.loads(line)
+                    yield number, parse_json(line)
                 except json.JSONDecodeError as error:
                     raise UserError(
                         f"{path}:{number}: not JSON: {error.msg} at column {error.colno}; "
@@ -234,7 +248,8 @@ def write_json_lines(path: Path, rows: Iterable[Any], *, force: bool = True) -> 
 
 def is_file_name(name: str) -> bool:
     """Whether a name out of somebody's data, as a ``db_id``, can name a file on any system, in the folder meant."""
-    return not re.search(r'[/\\:*?"<>|\x00-\x1f]', name) and not name.startswith(".")
+    allowed = not re.search(r'[/\\:*?"<>|\x00-\x1f]', name) and not name.startswith(".")
+    return allowed and len(name.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME
 
 
 def check_file_name(db_id: str) -> None:

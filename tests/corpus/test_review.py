@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from feedback_entries import decision, entry, write
-from sqlfocus.corpus.review import add_decision, add_line, printable, read_reviews
+from sqlfocus.corpus.review import add_decision, add_line, read_reviews
 from sqlfocus.errors import UserError
 
 
@@ -103,7 +103,3 @@ def test_a_file_that_is_not_there_or_not_to_be_written(tmp_path):
         read_reviews(tmp_path / "gone.jsonl")
     with pytest.raises(UserError, match="feedback cannot be kept"):
         add_line(tmp_path, entry(1))
-
-
-def test_what_a_terminal_would_act_on_is_spelt_out():
-    assert printable("a\x1b[2J花\u202eb") == "a\\x1b[2J花\\u202eb"

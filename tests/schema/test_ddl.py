@@ -425,3 +425,8 @@ def test_on_all_of_spider_the_script_gives_what_the_database_does():
         assert database.warnings == ()
         database = replace(database, tables=tuple(sorted(database.tables, key=lambda table: table.name)))
         assert database.mschema() == read_database(str(path), max_values=0).mschema()
+
+
+def test_a_dump_that_is_cut_off_behind_the_word_comment():
+    database = parse_ddl("CREATE TABLE a (b INT PRIMARY KEY, c VARCHAR(10) COMMENT ")
+    assert names_of(database) == names_of(parse_ddl("CREATE TABLE a (b INT PRIMARY KEY, c VARCHAR(10))"))

@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files and print what comes next."""
     from sqlfocus.corpus.prompt import template_named
+    from sqlfocus.errors import printable
     from sqlfocus.models.deploy import Wishes, deploy
-    from sqlfocus.models.inspection import printable
     from sqlfocus.models.served import served_folder, served_gguf
 
     read = served_folder if args.server == "vllm" else served_gguf

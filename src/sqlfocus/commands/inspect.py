@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(found: dict[str, Any]) -> str:
+    from sqlfocus.errors import printable
     from sqlfocus.files import readable
-    from sqlfocus.models.inspection import printable
 
     mix = ", ".join(f"{kind} {100 * weights / found['parameters']:.1f} %" for kind, weights in found["mix"].items())
     values = found["max_values"]

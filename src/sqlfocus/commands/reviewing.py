@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 from sqlfocus.corpus.feedback import contradictions
-from sqlfocus.corpus.review import Entry, add_decision, printable, read_reviews
-from sqlfocus.errors import UserError
+from sqlfocus.corpus.review import Entry, add_decision, read_reviews
+from sqlfocus.errors import UserError, printable
 from sqlfocus.execution.guard import check
 from sqlfocus.schema.text import read_schema_text
 

@@ -15,8 +15,8 @@ from sqlglot import exp
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.preparation import Prepared, even_spacing, schema_file
-from sqlfocus.corpus.review import Entry, Reviews, printable
-from sqlfocus.errors import UserError
+from sqlfocus.corpus.review import Entry, Reviews
+from sqlfocus.errors import UserError, printable
 from sqlfocus.execution.guard import check
 from sqlfocus.files import atomic_write, is_file_name, write_json_lines
 from sqlfocus.schema.mschema import Database

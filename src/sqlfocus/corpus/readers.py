@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.errors import UserError
-from sqlfocus.files import read_json_lines
+from sqlfocus.files import parse_json, read_json_lines
 
 # A row is of the first form whose fields it has.
 FORMS = {
@@ -65,7 +65,7 @@ def read_json(path: Path) -> Any:
         UserError: the file is missing, is not UTF-8, or not JSON (with line and column).
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except json.JSONDecodeError as error:

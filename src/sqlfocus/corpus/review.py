@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlfocus.corpus.example import DIALECTS
 from sqlfocus.errors import UserError
+from sqlfocus.files import parse_json
 
 DECISIONS = ("accept", "reject")
 VERDICTS = ("right", "wrong")
@@ -133,11 +134,6 @@ def is_entry(line: bytes) -> bool:
     return bool(line.strip()) and not line.startswith(b'{"reviews"')
 
 
-def printable(line: str) -> str:
-    """A line of an entry that does nothing to a terminal: it comes from whoever reaches the service."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
-
-
 def now() -> str:
     """The moment as the file has it: UTC, in ISO 8601."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
@@ -150,7 +146,7 @@ def _take(line: bytes, where: str, entries: dict[str, Entry]) -> None:
         ValueError: it says nothing that is known.
     """
     try:
-        row = json.loads(line.decode())
+        row = parse_json(line.decode())
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
     except json.JSONDecodeError as error:

@@ -19,7 +19,7 @@ from sqlfocus.errors import UserError
 from sqlfocus.evaluation.evaluate import database_file
 from sqlfocus.evaluation.ladder_machine import machine
 from sqlfocus.evaluation.ladder_process import run_job
-from sqlfocus.files import writing_failed
+from sqlfocus.files import parse_json, writing_failed
 from sqlfocus.models.record import FILE_NAME, read_record
 
 FORMAT = 2
@@ -166,7 +166,7 @@ def measure_ladder(
 def _read(path: Path, key: dict[str, Any]) -> Measured | None:
     """What a rung gave, if it is there, whole and of this key."""
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        row = parse_json(path.read_text(encoding="utf-8"))
         if row["format"] != FORMAT or row["key"] != key:
             return None
         names = ("figures", "rows", "gold_failed", "mix", "machine", "ran", "date")
@@ -187,7 +187,7 @@ def _base_of(folder: Path) -> str:
     try:
         if (record := read_record(folder)) is not None:
             return record.base_model
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = parse_json((folder / "adapter_config.json").read_text(encoding="utf-8"))
         return str(config.get("base_model_name_or_path") or "")
     except (OSError, ValueError, AttributeError, UserError):  # which its process will say, and leave the others
         return ""

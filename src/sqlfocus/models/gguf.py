@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import disk_errors, readable, remove_left_overs, sha256
+from sqlfocus.files import disk_errors, parse_json, readable, remove_left_overs, sha256
 from sqlfocus.models.card import CARD, front_matter
 from sqlfocus.models.gguf_file import (
     DIALECTS_KEY,
@@ -151,7 +151,7 @@ def _checked(model: Path) -> ModelRecord | None:
     if not config.is_file():
         raise UserError(f"{model}: the folder holds no model (no config.json); name a merged model's folder")
     try:
-        found = list(json.loads(config.read_text(encoding="utf-8")).get("architectures") or ["none"])
+        found = list(parse_json(config.read_text(encoding="utf-8")).get("architectures") or ["none"])
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{config}: no model's configuration ({error}); merge again") from error
     if found[0] not in ARCHITECTURES:

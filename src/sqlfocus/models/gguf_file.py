@@ -6,7 +6,6 @@ The format is llama.cpp's (https://github.com/ggml-org/ggml/blob/master/docs/ggu
 
 from __future__ import annotations
 
-import json
 import math
 import mmap
 import struct
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlfocus.errors import UserError
+from sqlfocus.files import parse_json
 from sqlfocus.models.record import ModelRecord, record_from
 
 RECORD_KEY = "sqlfocus.record"
@@ -143,8 +143,8 @@ class GgufFile:
         if text is None:
             return None
         try:
-            row = json.loads(text)
-        except (TypeError, ValueError, RecursionError) as error:
+            row = parse_json(text)
+        except (TypeError, ValueError) as error:
             raise UserError(f"{self.path}: its {RECORD_KEY} is no JSON ({error}); quantize it again") from error
         return record_from(row, str(self.path))
 

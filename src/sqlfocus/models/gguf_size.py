@@ -6,7 +6,6 @@ more bits in some layers only; here they count as if they did in all, so that a 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from sqlfocus.errors import UserError
+from sqlfocus.files import parse_json
 from sqlfocus.models.gguf_file import TENSOR_TYPES
 
 QUANTIZED = {
@@ -98,7 +98,7 @@ def weight_files(folder: Path) -> list[Path]:
             raise UserError(f"{folder}: no weights there (no model.safetensors); name a merged model's folder")
         return files
     try:
-        names = sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+        names = sorted({str(name) for name in parse_json(index.read_text(encoding="utf-8"))["weight_map"].values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{index}: no index of weights ({type(error).__name__}: {error}); merge again") from error
     missing = [name for name in names if not (folder / name).is_file()]

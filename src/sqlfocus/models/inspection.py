@@ -74,15 +74,6 @@ def lacks(file: GgufFile) -> list[str]:
     return found
 
 
-def printable(text: str) -> str:
-    """``text`` with escapes for what does not print: a file's words could else move the cursor and write over others.
-
-    >>> print(printable("Shop\\x1b[2J\\nReady"))
-    Shop\\x1b[2J\\nReady
-    """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
 def template_family(template: str) -> str:
     """How a chat template is known, else its first line; empty for none.
 

@@ -5,14 +5,13 @@ The layout is LM Studio's (https://lmstudio.ai/docs/app/basics/import-model).
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import atomic_path, disk_errors, readable
+from sqlfocus.files import atomic_path, disk_errors, parse_json, readable
 
 PUBLISHER = "sqlfocus"
 USUAL_FOLDER = "~/.lmstudio/models"
@@ -27,7 +26,7 @@ def models_folder() -> Path | None:
         home = Path((Path.home() / ".lmstudio-home-pointer").read_text(encoding="utf-8").strip())
     named = None
     with suppress(OSError, ValueError, AttributeError):
-        named = json.loads((home / "settings.json").read_text(encoding="utf-8")).get("downloadsFolder")
+        named = parse_json((home / "settings.json").read_text(encoding="utf-8")).get("downloadsFolder")
     folders = [Path(named)] if isinstance(named, str) and named else []
     return next((folder for folder in (*folders, home / "models") if folder.is_dir()), None)
 

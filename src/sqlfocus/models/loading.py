@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from transformers import (
 )
 
 from sqlfocus.errors import UserError, first_line
-from sqlfocus.files import sha256
+from sqlfocus.files import parse_json, sha256
 from sqlfocus.models.dequantize import dequantized
 from sqlfocus.models.record import ModelRecord, read_record
 
@@ -252,7 +251,7 @@ def named_base(folder: Path) -> str:
     """
     path = folder / ADAPTER_CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not an adapter's configuration ({error}); fine-tune again") from error
     if not isinstance(config, dict):

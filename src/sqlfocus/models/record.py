@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import atomic_write
+from sqlfocus.files import atomic_write, parse_json
 
 FILE_NAME = "sqlfocus.json"
 FORMAT = 1
@@ -56,7 +56,7 @@ def read_record(folder: Path) -> ModelRecord | None:
     if not path.is_file():
         return None
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        row = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a model record ({error}); fine-tune or merge again") from error
     return record_from(row, str(path))

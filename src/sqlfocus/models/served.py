@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlfocus.errors import UserError
+from sqlfocus.files import parse_json
 from sqlfocus.models.chat_template import render
 from sqlfocus.models.gguf_file import GgufFile, read_gguf
 from sqlfocus.models.record import ModelRecord, read_record
@@ -192,7 +192,7 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); merge again") from error
     return found if isinstance(found, dict) else {}

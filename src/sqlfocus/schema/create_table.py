@@ -133,8 +133,8 @@ class TableReader:
         while tokens:
             if tokens.accept("PRIMARY", "KEY"):
                 column.primary_key = True
-            elif tokens.accept("COMMENT") and tokens:
-                column.comment = tokens.next().text
+            elif tokens.accept("COMMENT"):
+                column.comment = tokens.next().text if tokens else ""
             elif tokens.accept("REFERENCES"):
                 self._reference(tokens, [column.name])
             elif tokens.at_sign("("):

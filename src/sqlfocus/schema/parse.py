@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
 from sqlfocus.errors import UserError
+from sqlfocus.files import parse_json
 from sqlfocus.schema.mschema import DB_ID, FOREIGN_KEYS, SCHEMA, Column, Database, ForeignKey, Table
 
 _TABLE = "# Table: "
@@ -124,7 +124,7 @@ def _name(text: str, stops: Sequence[str]) -> tuple[str, str]:
 
 def _unquoted(text: str) -> str:
     try:
-        return str(json.loads(text))
+        return str(parse_json(text))
     except ValueError:
         return text
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from sqlfocus.errors import UserError
-from sqlfocus.files import atomic_write, sha256
+from sqlfocus.files import atomic_write, parse_json, sha256
 from sqlfocus.training.packing import TokenizedExample
 
 FILE_NAME = "checkpoint.json"
@@ -93,7 +93,7 @@ def fault(checkpoint: Path, run: Run) -> str:
     if not path.is_file():
         return f"it was not written to its end, or by another version: it has no {FILE_NAME}"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             return f"it was written by another version (format {found['format']}, this one has {FORMAT})"
         differences = Run(**found["run"]).differences(run)
@@ -159,5 +159,5 @@ def to_resume(wanted: str, output_dir: Path, run: Run) -> Path:
 
 def step_of(checkpoint: Path) -> int:
     """How many steps were made when it was written."""
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    state = parse_json((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     return int(state["global_step"])

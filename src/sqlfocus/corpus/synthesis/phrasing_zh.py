@@ -190,6 +190,7 @@ class Chinese(RowsZh):
         if query.limit is not None:
             return self._most(query, measure, group, counter, phrase, amount, shown)
         order = f"，{self.order(query.order, root)}" if query.order else ""
+        then = f"{order[1:]}。" if order else ""
         of_entity = query.group_path is not None
         label = self.names([ref.attribute for ref in end(root, query.group_path).label]) if query.group_path else ""
         return self.pick(
@@ -198,9 +199,9 @@ class Chinese(RowsZh):
             f"按{group}统计{amount}{order}。",
             f"各{group}的{amount}{order}",
             f"每{counter}{group}{self.pick('', '各')}有多少{phrase}？" if measure.of is None and not order else "",
-            f"各{group}{self.pick('各', '分别')}有{self.pick('多少', '几' + self.counter(root))}{phrase}{order}？"
+            f"各{group}{self.pick('各', '分别')}有{self.pick('多少', '几' + self.counter(root))}{phrase}？{then}"
             if measure.of is None
-            else f"各{group}的{amount}分别是多少{order}？",
+            else f"各{group}的{amount}分别是多少？{then}",
             f"列出每{counter}{group}的{label}和{amount}{order}。"
             if of_entity
             else f"列出每{counter}{group}及其{amount}{order}。",
@@ -240,14 +241,16 @@ class Chinese(RowsZh):
             plus = self.pick(
                 plus, f"，{'各' if limit > 1 else ''}有{self.pick('多少', '几' + self.counter(query.root))}"
             )
+        # A question asks how many there are, a request has it given.
+        given = "，并给出数量" if "有" in plus else plus
         number = self.count(limit)
         if query.told:
             told = self.names(query.told)
             which = group if limit == 1 else f"前{number}{counter}{group}"
             return self.pick(
                 f"{most}的{which}的{told}是什么{plus}？",
-                f"列出{most}的{which}的{told}{plus}。",
-                f"查询{most}的{which}的{told}{plus}。",
+                f"列出{most}的{which}的{told}{given}。",
+                f"查询{most}的{which}的{told}{given}。",
                 f"{most}的是哪{'些' if limit > 1 else counter}{group}？{self.pick('给出', '列出', '要')}{told}{plus}。"
                 if not plus or "有" not in plus
                 else "",
@@ -257,11 +260,11 @@ class Chinese(RowsZh):
                 f"哪{counter}{group}的{most}{plus}？",
                 f"{most}的{group}是{'谁' if self._is_person(query) else '哪' + counter}{plus}？",
                 f"{most}的是哪{counter}{group}{plus}？",
-                f"找出{most}的{group}{plus}。",
+                f"找出{most}的{group}{given}。",
             )
         return self.pick(
             f"{most}的{number}{counter}{group}是哪些{plus}？",
-            f"列出{most}的前{number}{counter}{group}{plus}。",
+            f"列出{most}的前{number}{counter}{group}{given}。",
             f"哪{number}{counter}{group}的{most}{plus}？",
         )
 
@@ -283,8 +286,9 @@ class Chinese(RowsZh):
             if not query.told and self.chance(0.3):
                 said = f"有{counted.removesuffix('{}').removesuffix('有')}{self.count(number)}{counter}{phrase}"
                 plus = self.pick("，并给出数量", "，各有多少") if shown else ""
+                given = "，并给出数量" if shown else ""
                 return self.pick(
-                    f"哪些{group}{said}{plus}？", f"{said}的{group}有哪些{plus}？", f"列出{said}的{group}{plus}。"
+                    f"哪些{group}{said}{plus}？", f"{said}的{group}有哪些{plus}？", f"列出{said}的{group}{given}。"
                 )
         else:
             compared = self.pick(*COMPARE_ZH[having.op][:2]).format(f"{having.value}{self.pick('', counter)}")
