@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlfocus.corpus.synthesis.comments import Note, read_comment
 from sqlfocus.corpus.synthesis.dictionary import has_chinese, to_chinese, to_english
 from sqlfocus.corpus.synthesis.domain import Attribute
-from sqlfocus.corpus.synthesis.english import is_plural, plural, singular
+from sqlfocus.corpus.synthesis.english import is_plural, plural
 from sqlfocus.corpus.synthesis.kinds import classify
 from sqlfocus.corpus.synthesis.names import column_words, event_words, is_word, spoken
 from sqlfocus.corpus.synthesis.profile import ColumnProfile
@@ -152,7 +152,7 @@ def _attribute_words(
         chinese += [_short_zh(name, own_zh)]
     elif english and not note.chinese:
         name = next((word for word in english if word), "")
-        chinese.append(to_chinese(name) or to_chinese(singular(name)) or "")
+        chinese.append(to_chinese(name) or "")
     return once(english), once(chinese)
 
 

@@ -252,7 +252,7 @@ class Chinese(RowsZh):
                 f"列出{most}的{which}的{told}{given}。",
                 f"查询{most}的{which}的{told}{given}。",
                 f"{most}的是哪{'些' if limit > 1 else counter}{group}？{self.pick('给出', '列出', '要')}{told}{plus}。"
-                if not plus or "有" not in plus
+                if "有" not in plus
                 else "",
             )
         if limit == 1:

@@ -49,7 +49,7 @@ class RowsZh(NounsZh):
     def joined_names(self, words: Sequence[str]) -> str:
         return words[0] if len(words) == 1 else "、".join(words[:-1]) + self.pick("和", "和", "及", "以及") + words[-1]
 
-    def outputs(self, query: Select) -> str:
+    def _outputs(self, query: Select) -> str:
         """What is shown of each row: 名称和价格, 客户姓名."""
         own: list[Attribute] = []
         beyond: dict[Path, list[Attribute]] = {}
@@ -94,7 +94,7 @@ class RowsZh(NounsZh):
         if own == label and root.named and query.where and not order and self.chance(0.4):
             return self._who(root, query.where)
         if own != label and own and query.where and self.chance(0.25):
-            shown = self.outputs(query)
+            shown = self._outputs(query)
             tail = self.pick("给出{}", "列出{}", "要{}", "请给出{}").format(shown)
             said = self.none(query.where) or self.predicate(root, query.where)
             return f"哪些{self.noun(root)}{said}？{tail}{'，' + order if order else ''}。"
@@ -107,7 +107,7 @@ class RowsZh(NounsZh):
                 if not query.where and len(own) > 1 and self.chance(0.3)
                 else every
             )
-            what = f"{each}{phrase}的{self.outputs(query)}"
+            what = f"{each}{phrase}的{self._outputs(query)}"
         if order:
             return self.pick(
                 f"列出{what}，{order}。",
@@ -224,16 +224,16 @@ class RowsZh(NounsZh):
                     f"{best}是{'谁' if root.person else '哪' + counter}？",
                     f"{best}叫什么？" if root.named else "",
                     f"找出{best}。",
-                    f"查询{best}的{self.outputs(query)}。",
+                    f"查询{best}的{self._outputs(query)}。",
                     f"{best}",
                 )
             return self.pick(
                 f"{best}是哪些？",
                 f"列出{best}。",
-                f"查询{best}的{self.outputs(query)}。",
+                f"查询{best}的{self._outputs(query)}。",
                 f"哪{self.count(limit)}{counter}{self.phrase(root, where)}{most}？",
             )
-        shown = self.outputs(query)
+        shown = self._outputs(query)
         if own[:1] == label and root.named and self.chance(0.4):
             which = self.pick("是谁", "叫什么") if root.person else f"是哪{'些' if limit > 1 else counter}"
             return f"{best}{which}？{self.pick('给出', '列出', '要')}{shown}。"
