@@ -119,13 +119,49 @@ def test_questions_are_worded_variously(pairs):
         ), question
 
 
+def test_what_a_table_without_a_noun_ties_is_counted_and_missed(pairs):
+    by_sql = {}
+    for example in pairs.examples:
+        by_sql.setdefault(example.sql, []).append(example.question)
+    counted = [sql for sql in by_sql if sql.split(" FROM ")[1].startswith("book_authors JOIN") and "count(*)" in sql]
+    assert any("GROUP BY authors.id" in sql for sql in counted)
+    assert any("GROUP BY books.id HAVING" in sql for sql in counted)
+    for sql in counted:
+        tied = "book|书" if "GROUP BY authors.id" in sql else "author|作者"
+        assert all(re.search(f"(?i){tied}", question) for question in by_sql[sql])
+    without = by_sql["SELECT name FROM authors WHERE id NOT IN (SELECT author_id FROM book_authors)"]
+    assert any("not written any books" in question for question in without)
+
+
+def test_pairs_that_are_there_twice_are_not_counted(tmp_path):
+    script = """
+        CREATE TABLE student (id INTEGER PRIMARY KEY, name TEXT, advisor INTEGER);
+        CREATE TABLE activity (id INTEGER PRIMARY KEY, title TEXT);
+        CREATE TABLE participates_in (
+          student_id INTEGER REFERENCES student, activity_id INTEGER REFERENCES activity);
+        INSERT INTO student VALUES (1, 'Ada', 7), (2, 'Bo', 7), (3, 'Cy', 9), (4, 'Di', 11);
+        INSERT INTO activity VALUES (1, 'Chess'), (2, 'Canoeing'), (3, 'Bridge');
+        INSERT INTO participates_in VALUES (1, 1), (1, 2), (2, 1), (3, 1), (1, 3);
+    """
+    once = made(database(tmp_path / "once.sqlite", script), count=150, languages=("en", "zh"))
+    counted = [one for one in once.examples if " FROM participates_in JOIN student" in one.sql]
+    assert any("HAVING count(*)" in one.sql or "ORDER BY count(*)" in one.sql for one in counted)
+    assert any(one.question == "Which student has the most activities?" or "参加" in one.question for one in counted)
+    never = [one.question for one in once.examples if "NOT IN (SELECT student_id FROM participates_in)" in one.sql]
+    assert any("participate in any activities" in question for question in never)
+    assert any("任何活动" in question for question in never)
+    assert not any("advisor) FROM" in one.sql for one in once.examples)  # no average of who it is
+    twice = made(database(tmp_path / "twice.sqlite", script + "INSERT INTO participates_in VALUES (1, 1);"), count=150)
+    assert not any(one.sql.split(" FROM ")[1].startswith("participates_in JOIN") for one in twice.examples)
+
+
 def test_codes_are_said_in_words(pairs):
     returned = [example for example in pairs.examples if "status = 'R'" in example.sql]
     assert returned
     assert all(re.search("returned|归还", example.question) for example in returned)
     female = [example for example in pairs.examples if "gender = 'F'" in example.sql]
     assert female
-    assert all(re.search("female|女", example.question) for example in female)
+    assert all(re.search("(?i)female|女", example.question) for example in female)
 
 
 def test_units_are_converted(pairs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlfocus.corpus.synthesis.wordlist import word_set
@@ -81,6 +81,9 @@ class Entity:
     children: list[Link] = field(default_factory=list)
     sample: tuple[tuple[Any, ...], ...] = ()
     """Sampled rows, a value for each attribute."""
+    tie: bool = False
+    """Whether it stands for what a table without a noun ties its only parent to: the activities of a student, which
+    are rows of ``student_activities``."""
     live: tuple[Attribute, Any] | None = None
     """The soft-deletion column and its value in rows that are not deleted; ``None`` as value is NULL."""
 
@@ -155,6 +158,42 @@ class Domain:
             if entity.table == table:
                 return entity
         raise KeyError(table)
+
+
+def ties(entity: Entity) -> list[Entity]:
+    """What a table without a noun of its own ties each of two parents to, to be counted by that parent.
+
+    There are none where a pair of the two may be there twice, or a row lack one of them: then rows are not what is
+    tied.
+    """
+    links = entity.parents
+    if not entity.unnameable or len(links) != 2 or links[0].parent is links[1].parent or entity.live:
+        return []
+    columns = [link.columns[0] for link in links]
+    if any(len(link.columns) > 1 or link.subtype or not link.total or link.parent.live for link in links):
+        return []
+    if any(link.parent.unnameable for link in links):
+        return []
+    places = [next(p for p, a in enumerate(entity.attributes) if a.column == column) for column in columns]
+    pairs = [tuple(row[place] for place in places) for row in entity.sample]
+    if len(set(pairs)) < len(pairs):
+        return []
+    found = []
+    for link, other in (links, links[::-1]):
+        tied = replace(
+            entity,
+            english=other.parent.english,
+            chinese=other.parent.chinese,
+            attributes=(),
+            person=other.parent.person,
+            unnameable=False,
+            tie=True,
+            parents=[],
+            children=[],
+        )
+        tied.parents.append(replace(link, child=tied))
+        found.append(tied)
+    return found
 
 
 def end(root: Entity, path: Path) -> Entity:

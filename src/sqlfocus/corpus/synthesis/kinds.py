@@ -38,6 +38,16 @@ _ADDITIVE_MONEY = word_set(
 )
 _CHINESE_MONEY = re.compile(r"(价|金额|费用?|工资|薪资?|收入|成本|预算|余额|总额|奖金|租金|营收|利润|售价)$")
 _CHINESE_UNIT_PRICE = re.compile(r"(单价|售价|价格|标价|价)$")
+PERSONS = word_set(
+    "person people customer client user member employee staff worker student teacher instructor professor doctor "
+    "physician nurse patient author writer editor actor actress director singer artist musician player coach driver "
+    "pilot captain passenger guest visitor host manager supervisor boss owner candidate voter "
+    "representative president mayor governor scientist researcher engineer technician swimmer gymnast wrestler "
+    "athlete friend child parent man woman officer agent seller buyer reader borrower tenant landlord lawyer judge "
+    "chef waiter conductor trainer reviewer investor resident citizen volunteer participant entrepreneur "
+    "perpetrator rider jockey climber journalist advisor tutor lecturer salesperson contact operator"
+)
+"""Who a table's rows are, or whose number a column holds."""
 _PAIRS = (("y", "n"), ("yes", "no"), ("t", "f"), ("true", "false"), ("1", "0"), ("是", "否"))
 _ISO_DATE = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
 _ISO_TIME = re.compile(
@@ -180,6 +190,8 @@ def _number(words: Sequence[str], values: Sequence[Any], last: str, chinese: str
         whole and unique and len(lengths) == 1 and min(lengths) >= 6 and not money and last not in _MONEY | _QUANTITY
     ):
         return Kind("contact", False)  # a number that names: it is asked for, but not compared or summed up
+    if whole and last in PERSONS:
+        return Kind("contact", False)  # an advisor is one, by a number
     if first in ("number", "total", "count") and len(words) > 1 and last not in _MONEY:
         return Kind("quantity", False, additive=True)
     if money or last in _MONEY or _CHINESE_MONEY.search(chinese):

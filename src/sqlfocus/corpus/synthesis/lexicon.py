@@ -11,6 +11,7 @@ from sqlfocus.corpus.synthesis.comments import Note, read_comment
 from sqlfocus.corpus.synthesis.dictionary import has_chinese, to_chinese, to_english
 from sqlfocus.corpus.synthesis.domain import Attribute, Domain, Entity, Hop, Ref
 from sqlfocus.corpus.synthesis.english import is_cryptic, singular
+from sqlfocus.corpus.synthesis.kinds import PERSONS
 from sqlfocus.corpus.synthesis.links import connect
 from sqlfocus.corpus.synthesis.names import common_prefixes, spoken, table_words
 from sqlfocus.corpus.synthesis.profile import Connection, TableProfile, read_profile
@@ -18,15 +19,6 @@ from sqlfocus.corpus.synthesis.wordlist import word_set
 from sqlfocus.errors import UserError
 from sqlfocus.schema.mschema import Database, Table
 
-_PERSONS = word_set(
-    "person people customer client user member employee staff worker student teacher instructor professor doctor "
-    "physician nurse patient author writer editor actor actress director singer artist musician player coach driver "
-    "pilot captain passenger guest visitor host manager supervisor boss owner candidate voter "
-    "representative president mayor governor scientist researcher engineer technician swimmer gymnast wrestler "
-    "athlete friend child parent man woman officer agent seller buyer reader borrower tenant landlord lawyer judge "
-    "chef waiter conductor trainer reviewer investor resident citizen volunteer participant entrepreneur "
-    "perpetrator rider jockey climber journalist advisor tutor lecturer salesperson contact operator"
-)
 _VERBS = word_set(
     "has have is of at in on by takes take and to for link map mapping rel relation relationship xref assoc "
     "association junction works belongs likes trained lives tagged teaches teach attends owns uses with from between "
@@ -82,7 +74,7 @@ def _entity(table: Table, profile: TableProfile, prefixes: frozenset[str], diale
     if not keys:
         keys = tuple(a for a in attributes if a.unique and a.kind == "key")[:1]
     names = {word for attribute in attributes for word in attribute.english[:1]}
-    person = (bool(english) and english[0].split()[-1].lower() in _PERSONS) or bool(
+    person = (bool(english) and english[0].split()[-1].lower() in PERSONS) or bool(
         names & {"first name", "last name", "gender", "sex", "birth date", "hire date"}
     )
     return Entity(

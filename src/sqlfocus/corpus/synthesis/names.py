@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from sqlfocus.corpus.synthesis.dictionary import has_chinese, known
 from sqlfocus.corpus.synthesis.english import is_adjective
 from sqlfocus.corpus.synthesis.wordlist import word_set
 
+_Verb = TypeVar("_Verb")
 _ABBREVIATIONS = dict(
     pair.split("=")
     for pair in word_set(
@@ -41,13 +43,15 @@ def split_identifier(identifier: str) -> list[str]:
 
     >>> split_identifier("OrderItems"), split_identifier("cust_nm"), split_identifier("StuID")
     (['order', 'items'], ['customer', 'name'], ['student', 'id'])
-    >>> split_identifier("no_of_loans"), split_identifier("order_no")
-    (['number', 'of', 'loans'], ['order', 'number'])
+    >>> split_identifier("no_of_loans"), split_identifier("order_no"), split_identifier("LName")
+    (['number', 'of', 'loans'], ['order', 'number'], ['last', 'name'])
     """
     if has_chinese(identifier):
         return [part for part in re.split(r"[_\s\-]+", identifier) if part]
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z]{2})(?=\d)", "_", identifier)
     words: list[str] = []
+    if identifier.isalnum() and (identifier.lower() in _ABBREVIATIONS or known(identifier.lower())):
+        spaced = identifier  # LName, PHone
     for part in re.split(r"[^A-Za-z0-9]+", spaced):
         if part:
             words.extend(_expand(part.lower()))
@@ -131,6 +135,15 @@ def table_words(identifier: str, prefixes: frozenset[str]) -> list[str]:
     if len(words) == 1 and has_chinese(words[0]) and len(words[0]) > 2:
         words = [re.sub(r"(信息|数据)?表$", "", words[0]) or words[0]]
     return words
+
+
+def table_verb(table: str, verbs: Mapping[str, _Verb]) -> _Verb | None:
+    """What one of the words of a table's name says of its rows, the first that ``verbs`` has.
+
+    >>> table_verb("Faculty_Participates_in", {"participates": "participates in"})
+    'participates in'
+    """
+    return next((verbs[word] for word in split_identifier(table) if word in verbs), None)
 
 
 def column_words(identifier: str, entity: Sequence[str]) -> list[str]:

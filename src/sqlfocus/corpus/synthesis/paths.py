@@ -44,6 +44,16 @@ def group_is_joined(query: Select) -> bool:
     return any(ref.path or place_of(ref, path) == path for ref in end(query.root, path).label)
 
 
+def needed(condition: Related) -> Path:
+    """As far as SQL has to go: that a row of a child exists tells of the parents that each has."""
+    path = condition.path
+    while not condition.tests and len(path) > 1 and path[-1].forward and path[-1].link.total:
+        if path[-1].target.live:
+            break
+        path = path[:-1]
+    return path
+
+
 def place_of(ref: Ref, base: Path = ()) -> Path:
     return nearest((*base, *ref.path), ref.attribute.column)[0]
 
@@ -68,7 +78,7 @@ def paths(query: Select) -> Iterator[Path]:
             yield condition.path[:-1]
         elif not condition.negated:
             if not condition.tests:
-                yield condition.path
+                yield needed(condition)
             yield from (place_of(test.ref, condition.path) for test in condition.tests)
     if query.having:
         yield from _output_paths(query.having.measure)

@@ -172,6 +172,8 @@ class Chinese(RowsZh):
         group = self._group_name(query)
         phrase = self.phrase(root, query.where)
         counter = self._group_counter(query)
+        if root.tie and not query.having and (said := self._tied(query, group, counter, shown=shown)):
+            return said
         if measure.function == "share":
             assert measure.test is not None
             return self.pick(
@@ -206,6 +208,24 @@ class Chinese(RowsZh):
             if of_entity
             else f"列出每{counter}{group}及其{amount}{order}。",
         )
+
+    def _tied(self, query: Select, group: str, counter: str, *, shown: bool) -> str:
+        """How many things people are tied to, or people a thing, with a verb; at times nothing."""
+        root, tied = end(query.root, query.group_path or ()), query.root
+        person = root.person
+        verb = self.tied(root, tied, tied) if person else self.tied(tied, tied, root)
+        if not verb or query.told or self.chance(0.5):
+            return ""
+        noun, own = self.noun(tied), self.counter(tied)
+        if query.limit == 1 and not shown:
+            most = "最多" if query.order[0].descending else "最少"
+            who = "谁" if person else f"哪{counter}"
+            return self.pick(f"{verb}的{noun}{most}的{group}是{who}？", f"哪{counter}{group}{verb}的{noun}{most}？")
+        if query.limit is not None or query.order:
+            return ""
+        if person:
+            return self.pick(f"每{counter}{group}{verb}了多少{own}{noun}？", f"各{group}分别{verb}了几{own}{noun}？")
+        return self.pick(f"每{counter}{group}有多少{own}{noun}{verb}？", f"统计{verb}每{counter}{group}的{noun}数量。")
 
     def _group_counter(self, query: Select) -> str:
         return self.counter(end(query.root, query.group_path)) if query.group_path is not None else "个"

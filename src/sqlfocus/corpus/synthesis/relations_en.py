@@ -10,10 +10,23 @@ from sqlfocus.corpus.synthesis.amounts_en import Clause, be
 from sqlfocus.corpus.synthesis.clauses_en import ClausesEn
 from sqlfocus.corpus.synthesis.domain import Entity, Hop, Link, Ref
 from sqlfocus.corpus.synthesis.english import a, article, countable, listed, plural
+from sqlfocus.corpus.synthesis.names import table_verb
 from sqlfocus.corpus.synthesis.query import AnyOf, Condition, Extreme, Related, Test
 from sqlfocus.corpus.synthesis.voice import Grouped
 from sqlfocus.corpus.synthesis.wordlist import word_set
-from sqlfocus.corpus.synthesis.words_en import AT, BUYERS, BY, DOING, FOR, FROM, IN, MADE_BY_PERSONS, PAST, TIES
+from sqlfocus.corpus.synthesis.words_en import (
+    AT,
+    BUYERS,
+    BY,
+    DOING,
+    FOR,
+    FROM,
+    IN,
+    MADE_BY_PERSONS,
+    PAST,
+    TABLE_VERBS,
+    TIES,
+)
 
 _PARTS = word_set("item line detail entry content component ingredient")
 _NAMED_AFTER = word_set(
@@ -313,6 +326,10 @@ class RelationsEn(ClausesEn):
             return Clause(plain=(f"wrote {what}", f"wrote {what}"))
         elif child.unnameable and entity.english and target.english and (entity.english[0], target.english[0]) in TIES:
             verbs = TIES[entity.english[0], target.english[0]]
+        elif (
+            child.unnameable and entity.person and not target.person and (said := table_verb(child.table, TABLE_VERBS))
+        ):
+            verbs = said
         elif child.unnameable:
             verbs = ("has", "have")
         else:

@@ -19,6 +19,8 @@ class Shape:
     sampler: Sampler
     weight: float
     names_rows: bool = False
+    counts_ties: bool = False
+    """Whether it counts, for rows of a parent, what a table without a noun ties them to."""
 
 
 SHAPES: dict[str, Shape] = {
@@ -40,12 +42,12 @@ SHAPES: dict[str, Shape] = {
     "join_aggregate": Shape(shapes_joined.aggregating_joined, 3.5),
     "group_count": Shape(shapes_grouped.counting_by, 5.0),
     "group_aggregate": Shape(shapes_grouped.aggregating_by, 3.0),
-    "group_join": Shape(shapes_grouped.grouping_joined, 4.5),
+    "group_join": Shape(shapes_grouped.grouping_joined, 4.5, counts_ties=True),
     "group_period": Shape(shapes_grouped.by_period, 2.5),
     "group_outer": Shape(shapes_grouped.including_none, 1.0),
     "most": Shape(shapes_grouped.best_group, 4.0),
-    "most_join": Shape(shapes_grouped.best_parent, 5.0),
-    "having": Shape(shapes_grouped.having, 5.0),
+    "most_join": Shape(shapes_grouped.best_parent, 5.0, counts_ties=True),
+    "having": Shape(shapes_grouped.having, 5.0, counts_ties=True),
     "average": Shape(shapes_nested.against_average, 2.0),
     "without": Shape(shapes_joined.without, 4.0),
     "extreme": Shape(shapes_joined.of_extreme, 1.0, names_rows=True),

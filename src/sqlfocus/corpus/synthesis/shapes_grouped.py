@@ -25,7 +25,7 @@ def _group_of(root: Entity, rng: Dice) -> tuple[Ref, Path | None, tuple[Ref, ...
     """What to group by: ``(attribute, None, ())`` or ``(_, path to the entity, its label)``."""
     own = [a for a in askable(root, "category", "code", "year") if 1 < len(a.values) <= 60 and not a.unique]
     own = [a for a in own if is_countable_value(a) and a not in [ref.attribute for ref in root.label] and not a.nulls]
-    path = clear_path(root, rng, 3)
+    path = (Hop(root.parents[0], True),) if root.tie else clear_path(root, rng, 3)
     draw = rng.random()
     if path is None or (own and draw < 0.4):
         return (Ref((), rng.fresh(own, of="grouped")), None, ()) if own else None
@@ -35,7 +35,7 @@ def _group_of(root: Entity, rng: Dice) -> tuple[Ref, Path | None, tuple[Ref, ...
         for a in askable(target, "category", "code", "year")
         if 1 < len(a.values) <= 60 and not a.unique and not a.nulls
     ]
-    if shared and (not target.named or draw > 0.78):
+    if shared and not root.tie and (not target.named or draw > 0.78):
         return Ref(path, rng.choice(shared)), None, ()
     keyed = len(target.key) == 1 and target.label == (Ref((), target.key[0]),)
     if not (target.named or keyed) or not target.key or any(ref.path for ref in target.label):

@@ -97,7 +97,7 @@ def related(root: Entity, rng: Dice, *, negated: bool = False, tested: float = 0
         return None
     target = end(root, path)
     tests: tuple[Test, ...] = ()
-    if rng.random() < tested or path[-1].forward:
+    if rng.random() < tested or (path[-1].forward and not path[0].target.unnameable):
         if target.named and path[-1].forward and rng.random() < 0.6:
             tests = label_test(target, rng)
         if not tests:

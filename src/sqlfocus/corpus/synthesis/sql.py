@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from sqlfocus.corpus.synthesis.domain import Attribute, Entity, Path, Ref, end
-from sqlfocus.corpus.synthesis.paths import group_is_joined, nearest, paths, tests
+from sqlfocus.corpus.synthesis.paths import group_is_joined, nearest, needed, paths, tests
 from sqlfocus.corpus.synthesis.profile import BIG
 from sqlfocus.corpus.synthesis.query import (
     AnyOf,
@@ -207,7 +207,7 @@ class _Writer:
         return self._without(condition)
 
     def _without(self, condition: Related) -> str:
-        first, rest = condition.path[0], condition.path[1:]
+        first, *rest = needed(condition)
         link = first.link
         inner = Select(
             "",
@@ -216,7 +216,7 @@ class _Writer:
             tuple(Test(Ref((*rest, *t.ref.path), t.ref.attribute), t.op, t.values) for t in condition.tests),
         )
         writer = _Writer(link.child, self.dialect, self.cut)
-        for path in paths(inner) if inner.where else (*paths(inner), rest):
+        for path in paths(inner) if inner.where else (*paths(inner), tuple(rest)):
             writer._reach(path)
         column = writer._column((), link.columns[0])
         conditions = [writer._condition(test) for test in inner.where]

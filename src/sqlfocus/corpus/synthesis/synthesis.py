@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sqlfocus.corpus.example import Example
 from sqlfocus.corpus.synthesis.dice import Dice
-from sqlfocus.corpus.synthesis.domain import Domain, Entity
+from sqlfocus.corpus.synthesis.domain import Domain, Entity, ties
 from sqlfocus.corpus.synthesis.lexicon import read_domain
 from sqlfocus.corpus.synthesis.paths import tables_of
 from sqlfocus.corpus.synthesis.phrasing_en import English
@@ -80,12 +80,15 @@ class _Run:
     sources: list[Query] = field(default_factory=list)
     results: set[Any] = field(default_factory=set)
     roots: Counter[str] = field(default_factory=Counter)
+    tied: list[Entity] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
 
     def sample(self, shape: str) -> tuple[str, Query] | None:
         """A new query of the shape that passed the trial, with its SQL."""
         roots = [entity for entity in self.domain.entities if not entity.unnameable]
+        if SHAPES[shape].counts_ties:
+            roots += self.tied
         weights = [_richness(entity) / (1 + self.roots[entity.table]) for entity in roots]
         if SHAPES[shape].names_rows:
             weights = [weight * (1 if root.named else 0.3) for weight, root in zip(weights, roots, strict=True)]
@@ -165,6 +168,7 @@ def synthesize(
     rng = Dice(seed)
     voices = {language: _voice(language, domain, rng) for language in dict.fromkeys(languages)}
     run = _Run(domain, Trial(domain, connection), voices, rng)
+    run.tied = [tied for entity in domain.entities for tied in ties(entity)]
     failures: Counter[str] = Counter()
     open_shapes = list(SHAPES)
     while open_shapes and len(run.examples) < count:

@@ -214,6 +214,22 @@ TIES = {
     ("driver", "bus"): ("drives", "drive"),
     ("user", "role"): ("has", "have"),
 }
+TABLE_VERBS = {
+    "participates": ("participates in", "participate in"),
+    "participation": ("participates in", "participate in"),
+    "participants": ("participates in", "participate in"),
+    "attends": ("attends", "attend"),
+    "attendance": ("attends", "attend"),
+    "enrolled": ("is enrolled in", "are enrolled in"),
+    "takes": ("takes", "take"),
+    "teaches": ("teaches", "teach"),
+    "plays": ("plays", "play"),
+    "performs": ("performs in", "perform in"),
+    "owns": ("owns", "own"),
+    "drives": ("drives", "drive"),
+    "likes": ("likes", "like"),
+}
+"""What a person does with what a table of such a name ties her to."""
 PLACED = {
     "order": "placed",
     "review": "wrote",

@@ -25,6 +25,37 @@ _COUNTED = {
 COUNTERS = {noun: counter for counter, nouns in _COUNTED.items() for noun in nouns.split()}
 """The measure word of a noun, by how the noun ends."""
 
+TIES_ZH = {
+    ("actor", "film"): "出演",
+    ("actor", "movie"): "出演",
+    ("actress", "film"): "出演",
+    ("singer", "concert"): "参加",
+    ("artist", "concert"): "参加",
+    ("student", "course"): "选修",
+    ("student", "class"): "选修",
+    ("student", "club"): "加入",
+    ("member", "club"): "加入",
+    ("teacher", "course"): "讲授",
+    ("instructor", "course"): "讲授",
+    ("employee", "project"): "参与",
+    ("staff member", "project"): "参与",
+    ("scientist", "project"): "参与",
+    ("driver", "bus"): "驾驶",
+}
+TABLE_VERBS_ZH = {
+    "participates": "参加",
+    "participation": "参加",
+    "participants": "参加",
+    "attends": "参加",
+    "attendance": "参加",
+    "takes": "选修",
+    "teaches": "讲授",
+    "performs": "参加",
+    "drives": "驾驶",
+    "likes": "喜欢",
+}
+"""As in English (:mod:`sqlfocus.corpus.synthesis.words_en`)."""
+
 SUPERLATIVES_ZH = (
     (r"(价格|售价|单价|标价)$", "最贵", "最便宜"),
     (r"年龄$", "年龄最大", "年龄最小"),
