@@ -109,11 +109,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--learning_rate", default="2e-4", help="(%(default)s)")
     parser.add_argument("--max_values", type=int, default=3, help="sample values a column (%(default)s)")
     parser.add_argument("--output", type=Path, help="folder to keep files and answers in, and to go on from")
-    parser.add_argument("--quick", action="store_true", help="one epoch of 64 rows, 8 questions, answered freely")
+    parser.add_argument(
+        "--quick", action="store_true", help="without types alone, 32 rows, 4 questions, answered freely"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
     if args.quick:
-        args.rows, args.questions, args.epochs, args.max_values = 64, 8, 1, 0
+        args.rows, args.questions, args.epochs, args.max_values, args.without = 32, 4, 1, 0, ["types"]
     args.model = args.model or str(fetch_smollm2())
     return args
 
