@@ -8,7 +8,7 @@ whole schema in any case. Sample values have a flag of their own (``--max_values
 
     python benchmarks/schema_parts.py --as types finetune --model_name MODEL …
 
-runs one verb of ``sqlfocus`` with those parts left out of its prompts.
+runs one verb of ``sqlfocus`` with that part left out of its prompts.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from sqlfocus.evaluation.questions import spread
 from sqlfocus.files import read_json_lines
 from sqlfocus.schema.mschema import FOREIGN_KEYS
 
+PARTS = ("types", "keys")
 ROOT = Path(__file__).resolve().parents[1]
 HELD_OUT = (
     *("activity_1", "aircraft", "climbing", "county_public_safety", "culture_company", "election_representative"),
@@ -51,7 +52,7 @@ _PRIMARY = re.compile(r", Primary Key(?=, Examples: \[|\),?$)", re.MULTILINE)
 
 
 def left_out(schema: str, part: str) -> str:
-    """A schema text without one of its parts: ``types`` or ``keys``.
+    """A schema text without one of its :data:`PARTS`.
 
     >>> text = "[\\n(id:INTEGER, Primary Key),\\n(a:TEXT, Examples: [x: y])\\n]\\n【Foreign keys】\\nt.a=u.a"
     >>> left_out(text, "types").splitlines()[1:3]
@@ -61,14 +62,14 @@ def left_out(schema: str, part: str) -> str:
     """
     if part == "types":
         return _TYPE.sub(r"\1", schema)
-    if part == "keys":
-        return _PRIMARY.sub("", schema.split(f"\n{FOREIGN_KEYS}\n")[0])
-    raise ValueError(part)
+    return _PRIMARY.sub("", schema.split(f"\n{FOREIGN_KEYS}\n")[0])
 
 
 def main() -> int:
     if sys.argv[1:2] == ["--as"]:
-        return as_verb(sys.argv[2].split("+"), sys.argv[3:])
+        if not set(sys.argv[2:3]) & set(PARTS):
+            sys.exit(f"--as PART VERB …: a part is one of {', '.join(PARTS)}")
+        return as_verb(sys.argv[2], sys.argv[3:])
     args = parse()
     if not (args.spider / "train_spider.json").is_file():
         print(f"{args.spider}: no train_spider.json there; name Spider's folder with --spider. Nothing is measured.")
@@ -102,7 +103,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="base model (SmolLM2-135M-Instruct)")
     parser.add_argument("--spider", type=Path, default=ROOT / "../shared/spider", help="Spider's folder")
-    parser.add_argument("--without", nargs="+", choices=("types", "keys"), default=["types", "keys"], help="(both)")
+    parser.add_argument("--without", nargs="+", choices=PARTS, default=PARTS, help="(both)")
     parser.add_argument("--rows", type=int, default=6045, help="to train on (%(default)s)")
     parser.add_argument("--questions", type=int, default=500, help="(%(default)s)")
     parser.add_argument("--epochs", type=int, default=2, help="(%(default)s)")
@@ -157,14 +158,12 @@ def run(*words: object, part: str = "whole") -> None:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
 
 
-def as_verb(parts: list[str], words: list[str]) -> int:
-    """Run a verb in this process, its prompts without these parts of the schema."""
+def as_verb(part: str, words: list[str]) -> int:
+    """Run a verb in this process, its prompts without that part of the schema."""
     whole = SchemaFirst.prompt
 
     def prompt(self: SchemaFirst, *, schema: str, **others: Any) -> Prompt:
-        for part in parts:
-            schema = left_out(schema, part)
-        return whole(self, schema=schema, **others)
+        return whole(self, schema=left_out(schema, part), **others)
 
     SchemaFirst.prompt = prompt  # type: ignore[method-assign]
     return cli.main(words)

@@ -66,7 +66,7 @@ class NounsZh(ClausesZh):
                 return f"{'不' if condition.negated else ''}包含{what}"
             if part and self.noun(target)[-2:] in noun:
                 return f"{'没有出现' if condition.negated else '出现'}在{what}中"
-            if child.unnameable and (verb := self.tied(root, child, target)) and not brief:
+            if child.unnameable and (verb := self.tie_verb(root, child, target)) and not brief:
                 if condition.negated:
                     some = "" if tests else "任何"
                     return self.pick(f"没有{verb}{some}{what}", f"没{verb}过{some}{what}", f"未{verb}{some}{what}")
@@ -106,7 +106,7 @@ class NounsZh(ClausesZh):
         return self.pick(f"有{what}", f"{doing}过{what}" if doing else "", f"至少有一{self.counter(child)}{what}")
 
     @staticmethod
-    def tied(root: Entity, child: Entity, target: Entity) -> str:
+    def tie_verb(root: Entity, child: Entity, target: Entity) -> str:
         """What a person does with what a table ties her to; empty where nothing tells."""
         nouns = (root.english[0], target.english[0]) if root.english and target.english else ("", "")
         by_table = table_verb(child.table, TABLE_VERBS_ZH) if root.person and not target.person else None
@@ -120,7 +120,7 @@ class NounsZh(ClausesZh):
         child = rest[0].target if first.target.unnameable and len(rest) == 1 and rest[0].forward else first.target
         if child.unnameable or (rest and child is first.target):
             return ""
-        verb = self.tied(first.link.parent, first.target, child) if rest else ""
+        verb = self.tie_verb(first.link.parent, first.target, child) if rest else ""
         return f"一{self.counter(child)}{self.noun(child)}{self.pick('都', '也')}没{verb + '过' if verb else '有'}"
 
     def of_parent(self, link: Link, tests: Sequence[Test]) -> tuple[str, str]:

@@ -47,9 +47,9 @@ def group_is_joined(query: Select) -> bool:
 def needed(condition: Related) -> Path:
     """As far as SQL has to go: that a row of a child exists tells of the parents that each has."""
     path = condition.path
-    while not condition.tests and len(path) > 1 and path[-1].forward and path[-1].link.total:
-        if path[-1].target.live:
-            break
+    if condition.tests:
+        return path
+    while len(path) > 1 and path[-1].forward and path[-1].link.total and not path[-1].target.live:
         path = path[:-1]
     return path
 

@@ -172,7 +172,7 @@ class Chinese(RowsZh):
         group = self._group_name(query)
         phrase = self.phrase(root, query.where)
         counter = self._group_counter(query)
-        if root.tie and not query.having and (said := self._tied(query, group, counter, shown=shown)):
+        if root.tie and not query.having and (said := self._ties_counted(query, group, counter, shown=shown)):
             return said
         if measure.function == "share":
             assert measure.test is not None
@@ -209,11 +209,11 @@ class Chinese(RowsZh):
             else f"列出每{counter}{group}及其{amount}{order}。",
         )
 
-    def _tied(self, query: Select, group: str, counter: str, *, shown: bool) -> str:
+    def _ties_counted(self, query: Select, group: str, counter: str, *, shown: bool) -> str:
         """How many things people are tied to, or people a thing, with a verb; at times nothing."""
         root, tied = end(query.root, query.group_path or ()), query.root
         person = root.person
-        verb = self.tied(root, tied, tied) if person else self.tied(tied, tied, root)
+        verb = self.tie_verb(root, tied, tied) if person else self.tie_verb(tied, tied, root)
         if not verb or query.told or self.chance(0.5):
             return ""
         noun, own = self.noun(tied), self.counter(tied)

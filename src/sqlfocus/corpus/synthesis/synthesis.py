@@ -74,13 +74,13 @@ class _Run:
     trial: Trial
     voices: dict[str, Voice]
     rng: Dice
+    tied: list[Entity]
     queries: dict[str, Query] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     sources: list[Query] = field(default_factory=list)
     results: set[Any] = field(default_factory=set)
     roots: Counter[str] = field(default_factory=Counter)
-    tied: list[Entity] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -167,8 +167,8 @@ def synthesize(
     domain = read_domain(database, connection)
     rng = Dice(seed)
     voices = {language: _voice(language, domain, rng) for language in dict.fromkeys(languages)}
-    run = _Run(domain, Trial(domain, connection), voices, rng)
-    run.tied = [tied for entity in domain.entities for tied in ties(entity)]
+    tied = [one for entity in domain.entities for one in ties(entity)]
+    run = _Run(domain, Trial(domain, connection), voices, rng, tied)
     failures: Counter[str] = Counter()
     open_shapes = list(SHAPES)
     while open_shapes and len(run.examples) < count:

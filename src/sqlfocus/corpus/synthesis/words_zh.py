@@ -48,7 +48,6 @@ TABLE_VERBS_ZH = {
     "participants": "参加",
     "attends": "参加",
     "attendance": "参加",
-    "takes": "选修",
     "teaches": "讲授",
     "performs": "参加",
     "drives": "驾驶",
